@@ -1,5 +1,6 @@
 """What several tests share: composed configurations, and the data that CI has."""
 
+import compileall
 import fcntl
 import gc
 import logging
@@ -13,6 +14,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
+import fitbench
 from fitbench.composition import conf_folder
 from fitbench.config import Config, from_hydra
 
@@ -23,14 +25,18 @@ from .run_folders import _compositions, composed, composed_once, make_fold, make
 def pytest_configure() -> None:
     """Started in the background by a script, this process and its children would ignore Ctrl-C, which tests press.
 
-    While tests are collected, there is no garbage.
+    While tests are collected, there is no garbage. Python may have been told to write no bytecode: then each process of
+    the tests would compile fitbench, and each worker all tests.
     """
     gc.disable()
+    sys.dont_write_bytecode = False
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        compileall.compile_dir(Path(fitbench.__file__).parent, quiet=1)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-LONG = (
+FIRST = (
     "launch/test_kill",
     "docs/test_commands",
     "launch/test_interrupted_sweeps",
@@ -41,8 +47,12 @@ LONG = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files. One that began last would run alone in the end."""
-    items.sort(key=lambda item: not any(name in item.path.as_posix() for name in LONG))
+    """Begin with the longest files. One that began last would run alone in the end. Skip long tests by default."""
+    items.sort(key=lambda item: not any(name in item.path.as_posix() for name in FIRST))
+    if os.environ.get("FITBENCH_LONG", "0") == "0":
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes long: set FITBENCH_LONG=1"))
 
 
 def pytest_collection_finish() -> None:
@@ -54,6 +64,9 @@ def pytest_collection_finish() -> None:
         sys.modules["absl.logging"].get_absl_handler().python_handler.stream = sys.__stderr__
     gc.freeze()  # each full collection would go through all tests and all of TensorFlow
     gc.enable()
+    sys.dont_write_bytecode = bool(
+        os.environ.get("PYTHONDONTWRITEBYTECODE")
+    )  # a test may write a module twice in a second
 
 
 @pytest.fixture(autouse=True)

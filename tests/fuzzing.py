@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 TIMES = int(os.environ.get("FITBENCH_FUZZ", "1"))
@@ -22,6 +22,7 @@ def fuzz(examples: int) -> settings:
         database=None,
         deadline=None,
         print_blob=True,
+        phases=[phase for phase in Phase if phase is not Phase.explain or TIMES > 1],  # explaining traces every line
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
     )
 

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from fitbench.composition import Composer, explained_errors, quoted
 from fitbench.errors import RequestError
+from fitbench.search.request import read_request
 
 MODEL = """
 _target_: fitbench.models.dense.mlp
@@ -379,3 +381,25 @@ def test_a_data_set_is_composed_whatever_the_model_takes(composer):
         composer.configuration(["data=npz", "model=lenet5", *choice])
     with pytest.raises(RequestError, match=r"data\.pat: there is no such key\. Did you mean data\.path\?"):
         composer.data("npz", ["data.pat=a.npz"])
+
+
+# -- names of earlier runs --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["@latest", "@best", "first/@best"])
+def test_several_runs_name_an_earlier_run_by_its_own_name(composer, make_run, tmp_path, name):
+    folder = make_run("study=first")
+    np.savez(folder / "state.npz", state=np.zeros(1), weight=np.zeros(2))
+    outputs = f"outputs={folder.parents[1]}"
+    for key, words in (("training.start", []), ("+continue", ["training.epochs=50"])):
+        message = refusal(composer, f"{key}={name}", *words, outputs)
+        assert f"{key}={name} is {folder} now" in message
+        assert f"write {key}=first/{folder.name}, so that the same command means the same runs" in message
+    config = composer.configuration([f"+continue=first/{folder.name}", "training.epochs=50", outputs])
+    assert config.parent.folder == str(folder)
+
+
+def test_a_search_names_an_earlier_run_by_its_own_name(make_run):
+    folder = make_run("study=first")
+    with pytest.raises(RequestError, match=f"write training.start=first/{folder.name}"):
+        read_request(["training.start=@best", "optimizer.learning_rate=0.1,0.2", f"outputs={folder.parents[1]}"])

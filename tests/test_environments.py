@@ -146,6 +146,7 @@ def test_run_is_trained_with_unusable_variables_and_streams_and_in_a_folder_whos
     assert result["config"]["outputs"] == str(outputs)
 
 
+@pytest.mark.long
 def test_run_is_trained_although_nobody_reads_what_it_prints(tmp_path):
     (tmp_path / "loud.py").write_text(LOUD)
     script = f"{TRAIN} '+training.callbacks.loud={{_target_: loud.Loud}}' 2>&1 | true; exit ${{PIPESTATUS[0]}}"

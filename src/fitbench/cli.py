@@ -25,11 +25,16 @@ HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_
 flag = partial(typer.Option, metavar="")  # an option without a value
 
 # Arguments and options of several commands.
+AT_NAMES = (
+    "@latest: the run that finished last or is being trained; @best: the best on the validation part, of the newest "
+    "study; STUDY/@best: of a study"
+)
 Run = Annotated[
-    str, typer.Argument(metavar="RUN", help="a run folder, a run_id, an unambiguous part of one, @latest or @best")
+    str, typer.Argument(metavar="RUN", help=f"a run folder, a run_id or an unambiguous part of one; {AT_NAMES}")
 ]
 Paths = Annotated[
-    list[Path] | None, typer.Argument(metavar="PATH", help="outputs, studies or run folders; default outputs")
+    list[Path] | None,
+    typer.Argument(metavar="PATH", help=f"folders of runs, or names of studies or runs; default outputs; {AT_NAMES}"),
 ]
 Where = Annotated[
     str | None,
@@ -42,7 +47,10 @@ Study = Annotated[
 All = Annotated[bool, flag("--all", help="runs of all studies")]
 ChosenRuns = Annotated[
     list[str] | None,
-    typer.Argument(metavar="RUN", help="run folders, run_ids or unambiguous parts; a folder stands for all runs in it"),
+    typer.Argument(
+        metavar="RUN",
+        help=f"run folders, run_ids or unambiguous parts; a folder stands for all runs in it; {AT_NAMES}",
+    ),
 ]
 ChosenStudy = Annotated[str | None, typer.Option(metavar="NAME", help="only runs of this study")]
 By = Annotated[
@@ -155,6 +163,7 @@ def note(
     text: Annotated[str | None, typer.Option("--text", "-m", help="the note; '' removes it")] = None,
     add: Annotated[list[str] | None, typer.Option(metavar="TAG,..", help="tags to add")] = None,
     remove: Annotated[list[str] | None, typer.Option(metavar="TAG,..", help="tags to remove")] = None,
+    replace: Annotated[bool, flag("--replace", help="replace the notes that several runs have already")] = False,
     where: Where = None,
     study: ChosenStudy = None,
     outputs: Outputs = Path("outputs"),
@@ -162,14 +171,20 @@ def note(
 ) -> None:
     """Give runs tags and a note, or show them: fitbench note RUN 'diverges at epoch 12' --add bad.
 
-    The last argument is the note if it has a space and is no path, as no run_id has one. A note of one word needs
-    --text. Without a text and tags, the notes are shown; without a run, those of all runs. Notes never change a result
-    or an identity. Training a run again keeps them. They are columns: fitbench runs --where "'bad' in tags".
+    The last argument is the note if it has a space and is no path, as no
+    run_id has one. A note of one word needs --text. Without a text and tags,
+    the notes are shown; without a run, those of all runs.
+
+    Notes never change a result or an identity. Training a run again keeps
+    them. They are columns: fitbench runs --where "'bad' in tags".
     """
     from fitbench.analysis.chosen_runs import Choice
     from fitbench.analysis.note import note as note_runs
+    from fitbench.analysis.studies import Which
 
-    note_runs(Choice(runs or [], where, study, outputs), text, add or [], remove or [], format)
+    note_runs(
+        Choice(runs or [], Which(where=where, study=study), outputs), text, add or [], remove or [], format, replace
+    )
 
 
 @app.command()
@@ -186,15 +201,19 @@ def trash(
 ) -> None:
     """Put runs away, so that no command shows them: fitbench trash outputs/old_study. They can be restored.
 
-    They are moved to outputs/.trash, with the time, their study and their name. With --list, --restore and --empty,
-    RUN and --where are about the runs in the trash. There RUN may also be a study, or a time as --list shows it. A run
-    that is being trained is refused.
+    They are moved to outputs/.trash, with the time, their study and their
+    name. The files of a search go with the last run of its study; other files
+    stay. A run that is being trained is refused.
+
+    With --list, --restore and --empty, RUN and --where are about the runs in
+    the trash. There RUN may also be a study, or a time as --list shows it.
     """
     from fitbench.analysis import trash as commands
     from fitbench.analysis.chosen_runs import Choice
+    from fitbench.analysis.studies import Which
     from fitbench.errors import RequestError
 
-    choice = Choice(runs or [], where, study, outputs)
+    choice = Choice(runs or [], Which(where=where, study=study), outputs)
     if list + restore + empty > 1:
         raise RequestError("--list, --restore and --empty exclude each other")
     if list:
@@ -211,7 +230,9 @@ def trash(
 def compare(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH", help="outputs, studies or run folders; or exactly two runs"),
+        typer.Argument(
+            metavar="PATH", help=f"folders of runs, or names of studies or runs; or exactly two runs; {AT_NAMES}"
+        ),
     ] = None,
     by: By = None,
     metric: Annotated[
@@ -252,7 +273,7 @@ def compare(
 @app.command()
 def diff(
     run_a: Run,
-    run_b: Annotated[str, typer.Argument(metavar="RUN", help="the other run")],
+    run_b: Annotated[str, typer.Argument(metavar="RUN", help="the other run, named in the same way")],
     outputs: Outputs = Path("outputs"),
     format: TableOrJson = "table",
 ) -> None:
@@ -422,7 +443,7 @@ def predict(
 def serve(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN..", help="run folders, run_ids, unambiguous parts of them, @latest or @best"),
+        typer.Argument(metavar="RUN..", help=f"run folders, run_ids or unambiguous parts of them; {AT_NAMES}"),
     ],
     host: Annotated[
         str, typer.Option(help="the name or address to listen at; the default is not reachable from other computers")
@@ -470,8 +491,8 @@ def evaluate(
         str,
         typer.Argument(
             metavar="RUN",
-            help="a run folder, a run_id, or an unambiguous part of one; with --out-of-fold also the beginning of the "
-            "names of all folds and seeds, such as cars-mlp-adam-1a2b3c4d, and others may follow",
+            help=f"a run folder, a run_id or an unambiguous part of one; {AT_NAMES}; with --out-of-fold also the "
+            "beginning of the names of all folds and seeds, such as cars-mlp-adam-1a2b3c4d, and others may follow",
         ),
     ],
     data: Annotated[

@@ -7,11 +7,10 @@ their metrics from `metric_info` of result.json (see quantities.py), so they als
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -19,13 +18,13 @@ from typing import Any, Literal
 import numpy as np
 
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.text import hint
 
 CLASSIFICATION = "classification"
 REGRESSION = "regression"
 MULTILABEL = "multilabel"
 PARTS = {"train": "training", "val": "validation", "test": "test"}  # prefix of a recorded value: what a label calls it
 EXAMPLES = {"train": "train", "val": "validation", "test": "test"}  # by prefix, the key of their number in result.json
-MOST_NAMES = 30  # in a message
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 RESERVED = ("epoch", "epochs", "best_epoch", "seconds", "learning_rate")  # other keys of history.jsonl and `metrics`
 TOP_K = re.compile(r"top_([1-9][0-9]{0,5})_accuracy")
@@ -368,18 +367,6 @@ def names_for(task: str | None) -> list[str]:
 def for_task(task: str | None) -> dict[str, Metric]:
     """The metrics of a task, None for any, by name, with `loss`; top_K_accuracy is not listed."""
     return {name: metric for name, metric in _METRICS.items() if metric.is_for(task)}
-
-
-def hint(name: str, names: Iterable[str]) -> str:
-    """The end of a message about a name that does not exist: the nearest names, or else the first `MOST_NAMES`."""
-    names = list(names)
-    if same := [other for other in names if other.casefold() == name.casefold()]:
-        return f"did you mean {same[0]}? Upper and lower case are different"
-    nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    if nearest:
-        return f"did you mean {' or '.join(nearest)}?"
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return f"there are {', '.join(names[:MOST_NAMES]) or 'none'}{more}"
 
 
 # -- recorded names ---------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from fitbench import metrics
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import Metric
+from fitbench.text import hint
 
 # -- metrics of recorded runs -----------------------------------------------------------------------------------------
 
@@ -153,8 +154,8 @@ def find(name: str, available: Mapping[str, Quantity]) -> Quantity:
     names.update((quantity.name, quantity) for quantity in available.values())
     names.update(available)
     if name not in names:
-        hint = metrics.hint(name, [quantity.name for quantity in available.values()])
-        raise RequestError(f"the runs do not record a metric {name!r}; {hint}")
+        names = [quantity.name for quantity in available.values()]
+        raise RequestError(f"the runs do not record a metric {name!r}; {hint(name, names)}")
     check_definition(names[name])
     return names[name]
 

@@ -15,6 +15,7 @@ from fitbench import metrics, user_metrics
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 from fitbench.tasks import Task
+from fitbench.text import hint
 
 KEY = "metrics"  # of the configuration
 DEFAULT = "default"  # the name that stands for the default metrics of the task
@@ -104,7 +105,7 @@ def monitored(name: str, selected: Mapping[str, Any], task: Task) -> tuple[str, 
     measured = ("loss", *task.step_metrics)
     if metric is None or not metric.is_for(task.name):
         names = [*measured, *(metrics.join("val", key) for key in {**metrics.for_task(task.name), **described})]
-        raise RequestError(f"{name!r} cannot be monitored; {metrics.hint(name, names)}")
+        raise RequestError(f"{name!r} cannot be monitored; {hint(name, names)}")
     if part != "val" and metric_name not in measured:
         raise RequestError(
             f"{name!r} cannot be monitored: on the training part epochs measure {' and '.join(measured)}; use "

@@ -15,6 +15,7 @@ import numpy as np
 from fitbench import metrics
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
+from fitbench.text import hint
 
 PROBABILITY = "_probability"  # the end of the names of columns
 THRESHOLD = 0.5  # the probability from which on a label counts as predicted, unless the configuration says otherwise
@@ -425,5 +426,5 @@ def task_of(name: str) -> Task:
         RequestError: there is none; the message names the nearest.
     """
     if name not in TASKS:
-        raise RequestError(f"there is no task {name!r}; {metrics.hint(name, TASKS)}")
+        raise RequestError(f"there is no task {name!r}; {hint(name, TASKS)}")
     return TASKS[name]

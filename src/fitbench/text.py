@@ -81,6 +81,35 @@ def first_of(names: Iterable[object], most: int = 8) -> str:
     return f"{', '.join(cleaned[:most])}{more}"
 
 
+MOST_NAMES = 30  # of a hint
+
+
+def hint(name: str, names: Iterable[str]) -> str:
+    """The end of a message about a name that does not exist: the nearest names, or else the first `MOST_NAMES`."""
+    names = list(names)
+    if same := [other for other in names if other.casefold() == name.casefold()]:
+        return f"did you mean {clean(same[0])}? Upper and lower case are different"
+    if near := nearest(name, names):
+        return f"did you mean {' or '.join(map(clean, near))}?"
+    return f"there are {first_of(names, MOST_NAMES) or 'none'}"
+
+
+def nearest(name: str, names: Iterable[str], cutoff: float = 0.5, most: int = 3) -> list[str]:
+    """The names that look most like this one, the nearest first."""
+    import difflib
+
+    return difflib.get_close_matches(name, list(names), n=most, cutoff=cutoff)
+
+
+def is_number(text: str) -> bool:
+    """Whether Python reads the text as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def either(choices: Sequence[str]) -> str:
     """Choices in a sentence: 'a', 'a or b', 'a, b or c'."""
     return " or ".join([*([", ".join(choices[:-1])] if choices[1:] else []), choices[-1]])

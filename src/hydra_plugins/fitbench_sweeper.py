@@ -30,39 +30,36 @@ class FitbenchSweeper(BasicSweeper):
         self.jobs = jobs
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep the task, which takes the summary. Hydra calls this before `sweep`."""
+        """Keep the task, which takes the jobs. Hydra calls this before `sweep`."""
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self.task: Any = task_function
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Launch the jobs whose runs are not finished. The summary becomes the attribute `summary` of the task.
+        """Give the jobs to the task, which launches those whose runs are not finished, or says what it would do.
 
         Raises:
             RequestError: the configuration of a job is wrong, or does not suit the launcher. Nothing was launched.
             SweepFailed: some of the runs failed.
         """
         from fitbench.composition import stop_clock
-        from fitbench.launch.command import NO_CHDIR
-        from fitbench.launch.sweep import run_sweep
+        from fitbench.launch.command import refuse_chdir
 
         assert self.config is not None
-        if self.config.hydra.job.chdir:
-            raise RequestError(NO_CHDIR)
+        refuse_chdir(self.config.hydra)
         stop_clock()  # so that all jobs have the same study
         jobs = self._compose_jobs(arguments)
         self.config.study = jobs[0].config.study
-        train = self._training(jobs[0].config, len(jobs))
-        if not self.task.launches:
-            self.task.plan = self._plan(jobs)
-            return None
-        return run_sweep(jobs, train, report=self._keep)
+        name = self.config.hydra.runtime.choices["hydra/launcher"]
+        launcher = None if name == "basic" else name
+        self.task.sweep(jobs, self._training(jobs[0].config, len(jobs), launcher), launcher)
 
-    def _training(self, settings: Any, jobs: int) -> Any:
+    def _training(self, settings: Any, jobs: int, launcher: str | None) -> Any:
         """Return the function that launches the jobs: on this machine, or through a launcher for several machines.
 
         Args:
             settings: the configuration of the first job.
             jobs: the number of jobs.
+            launcher: the name of a launcher for several machines; None for this machine.
 
         Raises:
             RequestError: `workers` or `fail_fast` does not suit the launcher.
@@ -71,32 +68,20 @@ class FitbenchSweeper(BasicSweeper):
         from fitbench.launch.local import train_here
 
         assert self.config is not None and self.launcher is not None
-        name = self.config.hydra.runtime.choices["hydra/launcher"]
-        if name == "basic":
+        if launcher is None:
             return partial(train_here, self.launcher, settings.workers)
         if settings.workers > 1:
             raise RequestError(
-                f"workers={settings.workers} is for processes on this machine; hydra/launcher={name} has settings of "
-                "its own, below hydra.launcher; leave out one of the two"
+                f"workers={settings.workers} is for processes on this machine; hydra/launcher={launcher} has settings "
+                "of its own, below hydra.launcher; leave out one of the two"
             )
         if settings.fail_fast and self.max_batch_size is None:
             raise RequestError(
-                f"fail_fast=true: hydra/launcher={name} gets all jobs at once; add hydra.sweeper.max_batch_size=N, and "
-                "the sweep stops after N jobs of which one has failed"
+                f"fail_fast=true: hydra/launcher={launcher} gets all jobs at once; add hydra.sweeper.max_batch_size=N, "
+                "and the sweep stops after N jobs of which one has failed"
             )
         threads = threads_per_job(self.config.hydra.launcher)
         return partial(train_elsewhere, self.launcher, threads, self.max_batch_size or jobs)
-
-    def _plan(self, jobs: list[Any]) -> Any:
-        """Return what a launch of the jobs would do."""
-        from fitbench.launch.plan import Plan, plan
-
-        assert self.config is not None
-        name = self.config.hydra.runtime.choices["hydra/launcher"]
-        return Plan(plan(jobs), jobs[0].config.workers, None if name == "basic" else name)
-
-    def _keep(self, summary: Any) -> None:
-        self.task.summary = summary
 
     def _compose_jobs(self, arguments: list[str]) -> list[Any]:
         """Compose the jobs of the sweep.

@@ -126,9 +126,9 @@ def check(runs: Any, folder: Path) -> None:
         everything = Which([runs.outputs], every=True)
         for call in (
             lambda: page(collect_studies(frame, None, None, [runs.outputs], True)),
-            lambda: compare(everything, None, "test_accuracy", None, runs.outputs, None, "json"),
+            lambda: compare(everything, None, "test_accuracy", None, None, runs.outputs, None, "json"),
             lambda: compare(
-                Which([str(runs.good), str(folder)], every=True), None, None, None, runs.outputs, None, "json"
+                Which([str(runs.good), str(folder)], every=True), None, None, None, None, runs.outputs, None, "json"
             ),
             lambda: diff(str(runs.good), str(folder), runs.outputs, "json"),
             lambda: diff(str(folder), str(runs.good), runs.outputs, "table"),
@@ -154,7 +154,7 @@ STATES = ("finished", "unfinished", "failed", "pruned")
 
 
 @given(st.sampled_from(STATES), st.sampled_from(FILES), st.lists(damages(), min_size=1, max_size=3))
-@fuzz(5)
+@fuzz(2)
 def test_files_with_damaged_bytes(runs, state, name, changes):
     folder = restored(runs, state)
     path = folder / name
@@ -223,7 +223,7 @@ def at_place(content: Any, place: tuple[Any, ...]) -> Any:
 
 
 @given(st.sampled_from(STATES), st.sampled_from(JSON), st.lists(edits(), min_size=1, max_size=3))
-@fuzz(5)
+@fuzz(2)
 def test_json_with_other_values(runs, state, name, changes):
     folder = restored(runs, state)
     path = folder / name
@@ -234,7 +234,7 @@ def test_json_with_other_values(runs, state, name, changes):
 
 
 @given(st.sampled_from(STATES[1:]), st.lists(edits(), min_size=1, max_size=3))
-@fuzz(3)
+@fuzz(1)
 def test_configurations_with_other_values(runs, state, changes):
     folder = restored(runs, state)
     path = folder / "config.yaml"
@@ -243,7 +243,7 @@ def test_configurations_with_other_values(runs, state, changes):
 
 
 @given(st.lists(st.dictionaries(st.one_of(st.just("epoch"), st.just("loss"), TEXTS), VALUES, max_size=4), max_size=4))
-@fuzz(3)
+@fuzz(1)
 def test_histories_with_other_values(runs, epochs):
     folder = restored(runs, "finished")
     epochs = [{"epoch": place + 1} | epoch for place, epoch in enumerate(epochs)]
@@ -260,7 +260,7 @@ ARRAYS = st.builds(
 
 
 @given(st.dictionaries(st.sampled_from(["labels", "probabilities", "data_sha256", "x"]), ARRAYS, min_size=1))
-@fuzz(3)
+@fuzz(1)
 def test_predictions_with_other_arrays(runs, arrays):
     folder = restored(runs, "finished")
     with np.load(folder / "predictions.npz") as file:

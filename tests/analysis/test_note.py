@@ -43,7 +43,9 @@ def test_runs_get_tags_and_a_note_which_are_shown_and_found(call, runs):
     assert out.splitlines()[0] == "Noted 2 runs"
     assert read_notes(runs[0]) == read_notes(runs[2]) == Notes(("bad", "paper"), "diverges at epoch 12")
     status, out, err = call("note", runs[2], "--remove", "bad", "--text", "fine")
-    assert (status, err) == (0, "fitbench: the note was: diverges at epoch 12\n")
+    assert (status, err) == (
+        0, f"fitbench: the note of c/{runs[2].name} was: diverges at epoch 12\n"
+    )  # fmt: skip
     status, out, _ = call("note", runs[2])
     assert out.splitlines()[1:] == ["tags paper", "fine"]
     status, out, _ = call("note", "--format", "json")
@@ -81,6 +83,7 @@ def test_a_filter_chooses_runs_and_an_empty_text_removes_the_note(call, runs):
         (["RUN", ""], None, True),
         (["RUN", "10/20 epochs"], None, True),
         (["two words"], "seed == 0", True),
+        (["RUN", " a note with space around\n"], None, True),
         (["two words"], None, False),  # no run is chosen
         (["RUN", "word"], None, False),  # it may be a run that is misspelt
         (["RUN", "a b"], None, False),  # a study
@@ -93,7 +96,7 @@ def test_a_filter_chooses_runs_and_an_empty_text_removes_the_note(call, runs):
 )
 def test_which_word_is_the_note(monkeypatch, runs, tmp_path, words, where, expected):
     monkeypatch.chdir(tmp_path)
-    assert is_text(Choice(words, where, None, tmp_path / "outputs")) == expected
+    assert is_text(Choice(words, Which(where=where), tmp_path / "outputs")) == expected
 
 
 @pytest.mark.parametrize(
@@ -102,6 +105,15 @@ def test_which_word_is_the_note(monkeypatch, runs, tmp_path, words, where, expec
         (["RUN", "mnst", "--add", "x"], "'mnst' fits none of the 3 runs"),
         (["two words", "--add", "x"], "'two words' fits none of the 3 runs"),
         (["--add", "x"], "which runs? name them before the text, or select them with --where or --study"),
+        (["RUN", "word"], "'word' fits none of the 3 runs in outputs\nA note of one word needs --text word"),
+        (["@best", "hello"], "'hello' fits none of the 3 runs in outputs\nA note of one word needs --text hello"),
+        (["RUN", " 85362c88-s1"], "' 85362c88-s1': a run or a note? A run has no white space"),
+        (["RUN", "@best "], "'@best ': a run or a note?"),
+        (["RUN", " a b"], "' a b': a run or a note?"),
+        (["RUN", "  "], "'  ': a run or a note?"),
+        (["", "--add", "x"], "'' names no run"),
+        (["RUN", "--add", ","], "--add ',' names no tag; give TAG or TAG,TAG"),
+        (["RUN", "--remove", ""], "--remove '' names no tag"),
         (["RUN", "--add", "x y"], "'x y' is no tag; a tag begins with a letter or digit"),
         (["RUN", "--remove", "papr"], "--remove papr: none of the 1 run has this tag; did you mean paper?"),
         (["RUN", "--add", "x", "--remove", "x"], "--add and --remove both name x"),
@@ -142,3 +154,28 @@ def test_tags_and_notes_tell_no_groups_apart(call, runs, capsys):
     after = compare_groups(Which([path], every=True), None, None, None)
     assert [each.keys for each in after] == [each.keys for each in before]
     assert [[group.mixed for group in each.groups] for each in after] == [[{}] for _ in before]
+
+
+def test_notes_of_several_runs_are_replaced_only_where_that_is_wanted_and_all_are_said(call, runs):
+    old = {run: f"old note {number}" for number, run in enumerate(runs[:2])}
+    for run, text in old.items():
+        call("note", run, text)
+    for text in ("a new note", ""):
+        status, out, err = call("note", *runs, text)
+        assert (status, out) == (2, "")
+        assert err == "fitbench: 2 of these runs have another note already; --replace replaces them\n"
+    assert [read_notes(run).note for run in runs] == [*old.values(), ""]
+    assert call("note", runs[0], runs[2], "old note 0")[0] == 0  # nothing is lost
+    call("note", runs[2], "")
+    status, out, err = call("note", *runs, "a new note", "--replace", "--format", "json")
+    assert (status, {each["note"] for each in json.loads(out)}) == (0, {"a new note"})
+    assert err.splitlines() == [f"fitbench: the note of a b/{run.name} was: {text}" for run, text in old.items()]
+
+
+def test_more_than_ten_replaced_notes_are_all_said(call, make_run):
+    runs = [make_run("study=many", f"seed={seed}") for seed in range(12)]
+    for run in runs:
+        (run / "notes.json").write_text(json.dumps({"schema": 1, "tags": [], "note": f"note of {run.name}"}))
+    status, _, err = call("note", "outputs/many", "the new note", "--replace")
+    assert (status, err.count("fitbench: the note of many/")) == (0, 12)
+    assert all(f"many/{run.name} was: note of {run.name}\n" in err for run in runs)

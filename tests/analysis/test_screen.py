@@ -51,3 +51,20 @@ def test_six_studies_fit_on_one_screen(make_run, tmp_path, monkeypatch):
     assert max(map(len, lines)) <= 80
     assert any("learning_" in line for line in lines)
     assert "more data sets: " in out.file.getvalue()
+
+
+def test_data_sets_without_a_table_have_a_line_with_their_best_group(make_run, tmp_path, monkeypatch):
+    for number, data in enumerate(("digits", "fashion_mnist", "mnist", "mnist_5k", "mnist")):
+        for model in ("mlp", "softmax", "lenet5", "convnet"):
+            make_run(f"data={data}", f"model={model}", f"study=s{number}", sha256=f"{number:02}" * 32)
+    out = terminal(80, 24)
+    monkeypatch.setattr("fitbench.analysis.compare.console", lambda: out)
+    monkeypatch.setattr("fitbench.formats.console", lambda: out)
+    CliRunner().invoke(cli.app, ["compare", str(tmp_path / "outputs"), "--all"], catch_exceptions=False)
+    lines = out.file.getvalue().splitlines()
+    assert 16 <= len(lines) <= 24
+    best = [line.split(": ")[0] for line in lines if line.endswith("(n = 1), the best of 4 groups")]
+    names = ["digits", "fashion_mnist", "mnist (SHA-256 02020202)", "mnist (SHA-256 04040404)", "mnist_5k"]
+    assert len(best) == 4
+    assert sorted([*best, lines[0].split(": ")[0]]) == names
+    assert "and 4 more data sets above without a table; --limit 4 shows all" in lines

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from fitbench import cli
 from fitbench.analysis.frame import load_runs
 from fitbench.analysis.request import Which, selected_runs
-from fitbench.analysis.studies import newest_first
+from fitbench.analysis.studies import newest_studies
 from fitbench.errors import RequestError
 
 
@@ -87,9 +87,36 @@ def test_files_that_are_written_later_make_no_study_the_newest(outputs, make_run
     for path in interrupted.iterdir():
         os.utime(path, (0, 1))
     (interrupted / "notes.json").write_text("{}")
-    assert newest_first(load_runs(outputs)) == ["b", "c", "a", "d"]
+    assert newest_studies(load_runs(outputs)) == ["b", "c", "a", "d"]
     os.utime(interrupted / "history.jsonl")
-    assert newest_first(load_runs(outputs))[0] == "d"
+    assert newest_studies(load_runs(outputs))[0] == "d"
+
+
+def test_commands_that_need_finished_runs_take_the_newest_study_that_has_one(outputs, make_run, capsys):
+    make_run("seed=7", "study=d", finished=False)
+    assert studies_of(Which()) == ["b"]
+    assert "study b, the newest with a finished run; --study NAME shows another" in capsys.readouterr().err
+    assert newest_studies(load_runs(outputs), finished=True) == ["b", "c", "a", "d"]
+    assert newest_studies(load_runs(outputs))[0] == "d"
+
+
+@pytest.mark.parametrize(("name", "expected"), [("c", 2), ("@best", 1), ("a/@latest", 1)])
+def test_every_command_that_takes_folders_takes_names_of_studies_and_runs(outputs, name, expected):
+    done = CliRunner().invoke(cli.app, ["runs", name, "--format", "csv"])
+    assert len(done.stdout.splitlines()) == expected + 1, done.output
+    for words in (["compare", name], ["plot", name, "--kind", "bars", "-o", "x.png"], ["report", name, "-o", "x.html"]):
+        done = CliRunner().invoke(cli.app, words)
+        assert done.exit_code == 0, done.output
+        assert "the newest" not in done.stderr
+
+
+def test_a_folder_goes_before_a_study_of_its_name(outputs, make_run, tmp_path):
+    make_run("seed=9", "study=z", outputs=tmp_path / "c")
+    assert studies_of(Which(["c"]).located()) == ["z"]
+    with pytest.raises(
+        RequestError, match="'nosuch' fits none of the 6 runs in outputs; fitbench runs --all lists them"
+    ):
+        Which(["nosuch"]).located()
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,8 @@ def test_a_terminal_is_asked(call, runs, tmp_path, answer, left):
         (["--restore", "x"], "there is nothing in the trash of outputs"),
         (["--list", "--empty"], "--list, --restore and --empty exclude each other"),
         (["mnst"], "'mnst' fits none of the 5 runs"),
+        ([""], "'' names no run; give a run folder, a run_id or a part of one"),
+        (["new", "  "], "'  ' names no run"),
         (["outputs/empty"], "outputs/empty holds no runs"),
         (["--where", "sed == 1"], "--where: there is no column 'sed'"),
     ],
@@ -160,9 +162,11 @@ def test_damaged_runs_and_runs_of_other_outputs_can_be_put_away(call, runs, tmp_
     elsewhere = tmp_path / "other/study"
     elsewhere.mkdir(parents=True)
     runs["old1"].rename(elsewhere / runs["old1"].name)
-    status, out, _ = call("trash", "other/study")
+    status, _, err = call("trash", "other/study")
+    assert (status, "If it is the folder of a study, give --outputs" in err) == (2, True)
+    status, out, _ = call("trash", "other/study", "--outputs", "other")
     assert (status, len(trashed(tmp_path / "other"))) == (0, 1)
-    assert f"--outputs {tmp_path}/other puts it back" in out
+    assert "--outputs other puts it back" in out
     assert here(tmp_path) == ["new0", "new1", "old2"]
 
 
@@ -172,7 +176,7 @@ def test_a_launch_counts_its_runs_in_the_trash_once(call, runs, composed, tmp_pa
     configs = [composed("model=mlp", "study=old", f"seed={seed}") for seed in range(4)]
     jobs = [Job.of([], config.model_copy(update={"outputs": str(outputs)})) for config in configs]
     assert remarks(plan(jobs)) == [
-        "runs that are in the trash and are trained anew: 3; fitbench trash --list shows them"
+        "3 of these runs are in the trash; they are trained again; fitbench trash --list shows them"
     ]
     assert remarks(plan(jobs[3:])) == []
 
@@ -181,3 +185,33 @@ def test_bytes_as_people_read_them():
     assert [_bytes(count) for count in (0, 999, 4_096, 12_345, 9_960_000, 123_456_789, 2_000_000_000)] == [
         "0 B", "999 B", "4.1 kB", "12 kB", "10.0 MB", "123 MB", "2.0 GB",
     ]  # fmt: skip
+
+
+def test_a_whole_search_is_put_away_and_what_remains_of_it_is_listed(call, runs, tmp_path):
+    study = runs["old0"].parent
+    (study / "search.json").write_text("{}")
+    (study / ".search").mkdir()
+    (study / ".search/where").write_text("x")
+    (study / "thesis.tex").write_text("mine")
+    status, _, err = call("trash", "outputs/old")
+    assert (status, err) == (
+        0, "fitbench: the search of outputs/old is in the trash with its runs (.search, search.json); "
+        "it would begin anew\n",
+    )  # fmt: skip
+    assert [path.name for path in study.iterdir()] == ["thesis.tex"]
+    (study / "search.json").write_text("new")
+    (time,) = {run.time for run in trashed(Path("outputs"))}
+    status, out, err = call("trash", "--restore", "old")
+    assert (status, out.splitlines()[0]) == (0, "Restored: 3 runs")
+    assert err == (
+        f"fitbench: outputs/.trash/{time}/old/search.json stays in the trash: its study has such a file again\n"
+    )
+    out = call("trash", "--list")[1]
+    assert "old (search)" in out
+    assert "the files of 1 search, " in out
+    assert json.loads(call("trash", "--list", "--format", "json")[1])[0]["run_id"] is None
+    (tmp_path / "outputs/.trash/mine").mkdir()
+    status, out, err = call("trash", "--empty", "--yes")
+    assert (status, out.startswith("Deleted the files of 1 search for good; ")) == (0, True)
+    assert err == "fitbench: outputs/.trash/mine stays: it holds no run and no search that fitbench has put there\n"
+    assert (study / "search.json").read_text() == "new"

@@ -173,13 +173,38 @@ def test_pruned_and_failed_trials_are_marked(drawn):
     assert figure.legends[0].get_title().get_text() == "mine: 5 trials, 3 finished, 1 pruned, 1 failed"
 
 
-def test_values_far_below_the_rest_do_not_flatten_it(drawn):
-    figure = drawn(of_rates(0.1, 0.90, 0.91, 0.92, 0.93, 0.11))[HISTORY]
+def test_values_far_below_the_rest_are_shown_and_do_not_flatten_it(drawn):
+    values = [0.1, 0.90, 0.91, 0.92, 0.93, 0.11]
+    figure = drawn(of_rates(*values))[HISTORY]
     (axes,) = figure.axes
-    assert 0.85 < axes.get_ylim()[0] < 0.9
-    assert marks(axes, "finished") == list(enumerate([0.90, 0.91, 0.92, 0.93], 1))
-    assert marks(axes, "outside") == [(0, axes.get_ylim()[0]), (5, axes.get_ylim()[0])]
-    assert "below the axis" in [text.get_text() for text in figure.legends[0].get_texts()]
+    assert marks(axes, "finished") == list(enumerate(values))
+    assert not marks(axes, "outside")
+    heights = axes.transAxes.inverted().transform(axes.transData.transform([(0, value) for value in values]))[:, 1]
+    assert 0 <= heights[0] < 0.1
+    assert heights[4] - heights[1] > 0.25  # 0.93 and 0.90
+    texts = [float(text.get_text()) for text in axes.get_yticklabels()]
+    assert len(texts) >= 3
+    assert texts == sorted(set(texts))
+
+
+def test_the_legend_shows_the_mark_of_pruned_trials_that_are_all_beyond_the_axis(drawn):
+    content = of_rates(0.80, 0.82, 0.81)
+    content["trials"].append(trial(3, {"optimizer.learning_rate": 0.01}, 0.1, state="pruned"))
+    figure = drawn(content)[HISTORY]
+    legend = figure.legends[0]
+    handles = dict(zip([text.get_text() for text in legend.get_texts()], legend.legend_handles, strict=True))
+    assert marks(figure.axes[0], "outside")
+    assert handles["pruned, at its best epoch"].get_marker() == "v"
+
+
+def test_a_heading_is_broken_between_words(drawn):
+    content = of_rates(0.80, 0.82, 0.81, importance={"val_accuracy": {"optimizer.learning_rate": 1.0}})
+    content["trials"].append(trial(3, {"optimizer.learning_rate": 0.01}, state="failed"))
+    figure = drawn(content)[SLICES]
+    lines = figure.legends[0].get_title().get_text().splitlines()
+    assert len(lines) > 1
+    assert " ".join(lines) == "mine: 4 trials, 3 finished, 1 failed; beside names: importance"
+    assert_nothing_is_cut(figure)
 
 
 def test_a_loss_that_diverged_is_above_the_axis(drawn):

@@ -161,6 +161,7 @@ class _Pipe(io.TextIOBase):
 # -- comparison -------------------------------------------------------------------------------------------------------
 
 STABLE: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
+    (r"\b[0-9]{8}T[0-9]{6}Z\b", "TIME"),
     (r"\b[0-9][0-9.,]* (s|ms|min|h|d|examples/s|images/s)\b|\b[0-9]+(:[0-9]{2})+\b", "TIME"),
     (r"(?<=device ) *\S.*", "DEVICE"),
     (r"(?<=best epoch) +[0-9]+ of [0-9]+", " EPOCHS"),

@@ -15,6 +15,7 @@ GUIDES = sorted(
     {*(ROOT / "docs" / "guides").glob("*.md")} - {ROOT / "docs" / "guides" / "project.md"}
 )  # see test_wheel
 SCRIPTS = (Path("docs/guides/digits.py"), Path("docs/guides/cars.py"))  # which write sample data
+LONG = ("csv", "folds", "own-code", "signals")  # guides that train the most; the commands are those of other guides
 DATA = Path(os.environ.get("FITBENCH_DATA", "/nowhere"))
 
 
@@ -51,7 +52,9 @@ def test_every_command_of_the_readme(readme):
     assert (readme / "report.html").exists()
 
 
-@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=page.stem, marks=[pytest.mark.long] * (page.stem in LONG)) for page in GUIDES]
+)
 def test_marked_blocks_of_a_guide(page, readme, tmp_path):
     folder = tmp_path.resolve() / "folder"
     shutil.copytree(readme, folder)

@@ -59,7 +59,13 @@ def takes(model: dict[str, Any], kind: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", [file.stem for file in sorted((conf_folder() / "model").glob("*.yaml"))])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(file.stem, marks=[pytest.mark.long] * (file.stem == "pretrained"))
+        for file in sorted((conf_folder() / "model").glob("*.yaml"))
+    ],
+)
 def test_every_model_of_the_configuration_loads(configure, tmp_path, name):
     from fitbench.training.building import build
     from fitbench.training.objective import Objective

@@ -350,7 +350,7 @@ def exported(runs, tmp_path_factory) -> dict[str, Path]:
         export(
             str(runs[kind]),
             Path("none"),
-            {SERIES: "onnx", TOKENS: "saved_model", ARRAYS: "litert"}[kind],
+            {SERIES: "onnx", TOKENS: "onnx", ARRAYS: "litert"}[kind],
             new,
             False,
         )

@@ -1,11 +1,14 @@
 """Which jobs a sweep has: keys that go together, combinations that are left out, cases, and where these are written."""
 
+import re
+import shlex
 import sys
 from collections.abc import Callable
 
 import pytest
+from omegaconf import OmegaConf
 
-from fitbench.composition import read_overrides
+from fitbench.composition import conf_folder, read_overrides
 from fitbench.config import Sweep
 from fitbench.errors import RequestError
 from fitbench.launch import sweep
@@ -73,26 +76,49 @@ def test_grid_and_parameters_of_a_file_are_swept_unless_the_command_has_the_key(
 @pytest.mark.parametrize(
     ("command", "section", "message"),
     [
-        (["a=1,2", "b=1,2,3"], {"zip": [["a", "b"]]}, r"sweep\.zip: a has 2, b has 3 values; .* equally many"),
+        (
+            ["a=1,2", "b=1,2,3"],
+            {"zip": [["a", "b"]]},
+            r"sweep\.zip: a has 2, b has 3 values; zipped keys need the same number",
+        ),
         (["a=1,2", "b=3"], {"zip": [["a", "b"]]}, r"sweep\.zip: b has no list of values; .* several values of a$"),
-        (["a=1,2", "b=3,4"], {"zip": [["a", "b"], ["b", "a"]]}, r"sweep\.zip: b stands there twice"),
-        (["a=1,2"], {"zip": [["a", "a"]]}, r"sweep\.zip: a stands there twice"),
+        (["a=1,2", "b=3,4"], {"zip": [["a", "b"], ["b", "a"]]}, r"sweep\.zip: b is listed twice"),
+        (["a=1,2"], {"zip": [["a", "a"]]}, r"sweep\.zip: a is listed twice"),
         (["a=1,2"], {"cases": [{"b": 1}], "zip": [["a", "b"]]}, r"sweep\.zip: b has no list of values"),
         (["a=1,2"], {"cases": [{"a": 1}]}, r"sweep\.cases\[0\]: a is also given as a=1,2; leave out one"),
         ([], {"cases": [{}, ["a=1", "+a=2"]]}, r"sweep\.cases\[1\]: a is given twice"),
         ([], {"cases": [["a=1,2"]]}, r"sweep\.cases\[0\]: a=1,2: several values; a case has one value of a key"),
         ([], {"cases": [["a"]]}, r"sweep\.cases\[0\]: 'a': expected KEY=VALUE"),
-        ([], {"cases": [["hydra.verbose=true"]]}, r"hydra\.verbose is of the whole sweep"),
-        ([], {"cases": [{"sweep.zip": []}]}, r"sweep\.zip is of the whole sweep"),
-        ([], {"grid": {"sweep.zip": "1,2"}}, r"sweep\.grid: .* of the whole sweep"),
+        (
+            [],
+            {"cases": [["hydra.verbose=true"]]},
+            r"hydra\.verbose applies to the whole sweep; remove it from this case",
+        ),
+        ([], {"cases": [{"sweep.zip": []}]}, r"sweep\.zip applies to the whole sweep; remove it from this case"),
+        ([], {"grid": {"sweep.zip": "1,2"}}, r"sweep\.grid: .* applies to the whole sweep; remove it from sweep\.grid"),
         ([], {"grid": {"a": "range(0)"}}, "this sweep has no jobs"),
         (["a=range(1000)"], {"grid": {"b": "range(1000)"}}, "1,000,000 jobs; it may have 100,000"),
+        (
+            ["a=1,2", "+a=3"],
+            {},
+            r"^a is given twice, as a=1,2 in the command and as \+a=3 in the command; leave out one",
+        ),
         (["a=interval(0,1)"], {}, "an interval is for fitbench search"),
     ],
 )
 def test_what_cannot_be_combined_is_refused(command, section, message):
     with pytest.raises(RequestError, match=message):
         combined(*command, **section)
+
+
+@pytest.mark.parametrize("value", ["1", "2,3"])
+def test_key_of_the_parameters_and_of_the_grid_is_refused_unless_the_command_has_it(value):
+    file, grid = ("a=0,1", "b=5"), {"a": value}
+    with pytest.raises(
+        RequestError, match=f"^a is given twice, as a=0,1 in hydra.sweeper.params and as a={value} in sweep.grid"
+    ):
+        combined(file=file, grid=grid)
+    assert combined("a=4", file=file, grid=grid) == ["b=5 a=4"]
 
 
 # -- of a whole command -----------------------------------------------------------------------------------------------
@@ -161,6 +187,13 @@ def test_section_of_the_command_line(jobs):
         "model=softmax optimizer=sgd seed=3",
     ]
     assert jobs("-m", 'sweep.grid={seed:"1,2"}') == ["seed=1", "seed=2"]
+    assert jobs("-m", 'sweep.grid.model="softmax,mlp"') == ["model=softmax", "model=mlp"]
+
+
+def test_examples_of_the_help_are_sweeps(jobs):
+    text = OmegaConf.load(conf_folder() / "config.yaml").hydra.help.template
+    examples = [re.split(r"  +", line.strip())[0] for line in text.splitlines() if line.startswith("  -m ")]
+    assert [len(jobs(*shlex.split(example))) for example in examples] == [10, 2, 2, 4]
 
 
 @pytest.mark.parametrize(
@@ -209,12 +242,18 @@ def test_file_that_some_combinations_choose_cannot_state_a_sweep_of_its_own(jobs
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["sweep.zip=[[model,seed]]"], r"^sweep\.zip: combinations are for a sweep, fitbench train -m; add -m"),
-        (["sweep=paper"], r"^sweep\.grid, sweep\.exclude, sweep\.cases: combinations are for a sweep"),
-        (["+experiment=widths"], r"^sweep\.grid, sweep\.zip: combinations are for a sweep"),
-        (["-m", "hydra/sweeper=basic", "sweep.grid={seed:3}"], r"^sweep\.grid: combinations are for a sweep"),
+        (["sweep.zip=[[model,seed]]"], r"^sweep\.zip: only a sweep, fitbench train -m, has combinations; leave"),
+        (["sweep=paper"], r"^sweep\.grid, sweep\.exclude, sweep\.cases: only a sweep, fitbench train -m, has"),
+        (["+experiment=widths"], r"^sweep\.grid, sweep\.zip: only a sweep, fitbench train -m, has"),
+        (["-m", "hydra/sweeper=basic", "sweep.grid={seed:3}"], r"^sweep\.grid: only a sweep, fitbench train -m, has"),
         (["-m", "sweep.zpi=[[a,b]]"], r"^sweep\.zpi: there is no such key. Did you mean sweep\.zip\?"),
         (["-m", "sweep.zip=[[a,b]],[[c,d]]"], r"section sweep does not vary in a sweep; give sweep\.zip one value"),
+        (["-m", "sweep.zip=seed,training.epochs"], r"write 'sweep\.zip=\[\[seed,training\.epochs\]\]'$"),
+        (
+            ["-m", "sweep.grid.training.epochs='1,2'"],
+            r"with points is written 'sweep\.grid=\{training\.epochs:\"5,10\"\}'",
+        ),
+        (["-m", "sweep.exclude=[{seed:1}]"], r"must be a filter such as \"model == 'mlp' and seed > 0\", or a list"),
         (["-m", "sweep.grid.seed=1,2"], r"sweep\.grid\.seed=1,2: .* write seed=A,B in the command"),
         (["-m", "sweep.grid={seed:[1,2]}"], r"^sweep\.grid\.seed is \[1, 2\]; it must be a text such as"),
         (["-m", "sweep.cases=[[model=mlp]]"], r"Hydra cannot read this; a case is \{model:mlp,optimizer:adam\}, or"),
@@ -236,7 +275,7 @@ def test_section_is_refused(jobs, mine, arguments, message):
 
 def test_search_and_table_refuse_the_section(mine, jobs):
     for word in ("sweep=paper", "sweep.zip=[[model,seed]]", "+experiment=widths", "sweep.exclude=seed == 1"):
-        with pytest.raises(RequestError, match=r"^sweep\.\w+.*: combinations are for a sweep, fitbench train -m"):
+        with pytest.raises(RequestError, match=r"^sweep\.\w+.*: only a sweep, .* has combinations; leave them out"):
             read_request([mine, "data=digits", "optimizer.learning_rate=0.1,0.2", word])
     with pytest.raises(RequestError, match=r"sweep\.zip=\[\[a,b\]\]: would not launch the runs of this table"):
         _check("sweep.zip=[[a,b]]")

@@ -30,6 +30,7 @@ def basic_sweep(tmp_path_factory):
     return outputs / "default"
 
 
+@pytest.mark.long
 def test_sweep_whose_workers_and_parent_are_killed_has_the_results_of_an_undisturbed_one(basic_sweep, tmp_path):
     outputs = tmp_path / "outputs"
     study = outputs / "default"

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,11 +122,15 @@ def test_time_of_the_same_configuration_is_the_median(make_run, job, tmp_path):
         change(make_run(f"seed={seed}"), timing={"seconds": seconds, "fit_seconds": seconds - 20})
     planned = plan([job(f"seed={seed}") for seed in range(7)])
     estimate = Records(tmp_path / "outputs").estimate(planned)
-    assert (estimate.seconds, estimate.longest, estimate.jobs, len(estimate.same)) == (400, 100, 4, 3)
-    assert estimate.text() == "about 7 min, from 3 recorded runs of the same configurations"
-    assert estimate.text(workers=2).startswith("about 3 min with workers=2, from")
-    assert estimate.text(workers=10).startswith("about 100 s with workers=10")  # of the longest
-    assert "7 min of training, one run after another, from" in estimate.text(launcher="slurm")
+    assert (estimate.seconds, estimate.longest, estimate.jobs) == (400, 100, 4)
+    recorded = "plus starting up; from 3 recorded runs of the same configurations"
+    assert estimate.text() == f"about 7 min of training, {recorded}"
+    assert estimate.text(workers=2) == f"about 3 min of training with workers=2, {recorded}"
+    assert estimate.text(workers=10).startswith("about 100 s of training with workers=10")  # of the longest
+    assert estimate.text(workers=2, launcher="slurm") == f"about 7 min of training, one run after another, {recorded}"
+    assert replace(estimate, seconds=9.9, longest=3).text() == f"a few seconds of training, {recorded}"
+    twice = estimate.scaled(8, ["pruning"])
+    assert twice.text() == f"about 13 min of training (pruning may end it sooner), {recorded}"
 
 
 def test_time_of_an_interrupted_run_is_that_of_what_remains(make_run, job, tmp_path):
@@ -138,9 +143,13 @@ def test_time_of_other_configurations_goes_by_their_epochs(make_run, job, tmp_pa
     change(make_run("training.epochs=5"), timing={"seconds": 60.0, "fit_seconds": 50.0})
     planned = plan([job(EPOCHS, "model.hidden=[30]", "training.early_stopping=null")])
     assert Records(tmp_path / "outputs").estimate(planned).seconds == 210
-    assert time(planned, tmp_path / "outputs") == "about 4 min, from 1 recorded run of the same model and data"
+    assert time(planned, tmp_path / "outputs") == (
+        "about 4 min of training, plus starting up; from 1 recorded run of the same model and data"
+    )
     stops_early = plan([job(EPOCHS, "model.hidden=[30]")])
-    assert time(stops_early, tmp_path / "outputs").startswith("at most 4 min, from")
+    assert time(stops_early, tmp_path / "outputs").startswith(
+        "about 4 min of training (early stopping may end it sooner), plus starting up; from 1 recorded run"
+    )
 
 
 @pytest.mark.parametrize("other", ["model=softmax", "data=fashion_mnist", "backend=jax", "device=cpu"])
@@ -154,8 +163,9 @@ def test_no_time_is_made_up(make_run, job, tmp_path, other):
 def test_time_of_some_jobs_says_of_which(make_run, job, tmp_path):
     make_run("training.epochs=5")
     planned = plan([job(EPOCHS), job(EPOCHS, "model=softmax")])
-    assert " for 1 of 2 runs, from 1 recorded run of the same model and data; of the others nothing" in time(
-        planned, tmp_path / "outputs"
+    assert time(planned, tmp_path / "outputs") == (
+        "about 90 s of training for 1 of 2 runs (early stopping may end it sooner), plus starting up; from 1 recorded "
+        "run of the same model and data; no similar run is recorded for the others"
     )
 
 
@@ -165,7 +175,7 @@ def test_runs_on_another_device_and_damaged_ones_do_not_count(make_run, job, tmp
     (damaged / "result.json").write_text("{")
     make_run("seed=2")  # the newest
     estimate = Records(tmp_path / "outputs").estimate(plan([job("seed=3")]))
-    assert (estimate.seconds, len(estimate.same)) == (83, 1)
+    assert (estimate.seconds, estimate.origin) == (83, "1 recorded run of the same configurations")
 
 
 # -- the command ------------------------------------------------------------------------------------------------------
@@ -204,7 +214,7 @@ def test_dry_run_of_a_sweep_prints_its_jobs_and_writes_nothing(every_state, call
     assert rows[1] == ["1", "interrupted", "3", "of", "20"]
     assert lines[-3].startswith("refused: outputs/default/mnist_5k-mlp-adam-")
     assert lines[-2] == ("8 jobs: 1 finished, 1 interrupted, 1 failed, 1 refused, 1 running elsewhere, 1 pruned, 2 new")
-    assert lines[-1].endswith(" with workers=2, from 1 recorded run of the same configurations")
+    assert lines[-1].endswith(" with workers=2, plus starting up; from 1 recorded run of the same configurations")
 
 
 def test_dry_run_of_one_run_writes_no_folder_and_no_log(call):
@@ -225,6 +235,24 @@ def test_wide_runs_are_named_by_their_ends_in_a_narrow_terminal(job, monkeypatch
         assert jobs[0].folder.name.removeprefix("mnist_5k-mlp-adam-") in printed
 
 
+@pytest.mark.parametrize(("height", "rows"), [(24, 15), (10, 5), (60, 40)])
+def test_table_of_many_jobs_fits_on_the_screen(job, monkeypatch, capsys, height, rows):
+    jobs = [job(f"seed={seed}") for seed in range(40)]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("LINES", str(height))
+    plan_table.print_plan(Plan(plan(jobs)))
+    printed = capsys.readouterr().out
+    assert (sum("mnist_5k-mlp" in line for line in printed.splitlines()), "40 jobs: 40 new" in printed) == (rows, True)
+    assert (f"and {40 - rows} more; --dry-run | cat shows all" in printed) is (rows < 40)
+    assert len(printed.splitlines()) < max(height, 15)
+
+
+def test_table_of_many_jobs_is_whole_in_a_pipe(job, capsys):
+    plan_table.print_plan(Plan(plan([job(f"seed={seed}") for seed in range(300)])))
+    assert capsys.readouterr().out.count("mnist_5k-mlp") == 300
+
+
 @pytest.mark.filterwarnings("ignore:\\s*'hydra/launcher/.*is validated against ConfigStore")
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -235,10 +263,15 @@ def test_wide_runs_are_named_by_their_ends_in_a_narrow_terminal(job, monkeypatch
             "workers=2 is for processes on this machine",
         ),
         (["hydra.job.chdir=true"], "a run does not change the folder"),
+        (["-m", "hydra.job.chdir=true", "seed=0,1"], "a run does not change the folder"),
+        (["sweep.zip=[[model,seed]]"], r"^sweep\.zip: "),
+        (["training.epochs=many"], "^training.epochs is 'many'"),
+        (["training.start=nothing"], "nothing"),
     ],
 )
-def test_dry_run_refuses_what_a_launch_refuses(arguments, message, tmp_path, monkeypatch):
+def test_dry_run_refuses_what_a_launch_refuses(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RequestError, match=message):
         dry_run(arguments, lambda plan: None)
     assert not list(tmp_path.iterdir())
+    assert "Error executing job" not in capsys.readouterr().err  # of Hydra

@@ -127,11 +127,16 @@ def test_runs_on_slurm_also_a_requeued_one_equal_those_of_the_basic_launcher(dis
     assert 3 <= int(epoch) < 40
 
 
-def test_cancelled_job_is_reported_as_failed_and_trained_when_the_sweep_is_launched_again(disturbed, expected, slurm):
-    study, status, summary = disturbed
+def test_cancelled_job_is_reported_as_failed(disturbed):
+    _, status, summary = disturbed
     assert status == 1
     assert {"2 finished", "1 failed"} <= {line.strip() for line in summary.splitlines()}
     assert re.search(r"^failed: \S*-s0: Slurm job \d+_0 ended without a result; ", summary, re.M)
+
+
+@pytest.mark.long
+def test_cancelled_job_is_trained_when_the_sweep_is_launched_again(disturbed, expected, slurm):
+    study, _, _ = disturbed
     again = train(study.parent, slurm, *SLURM)
     summary, stderr = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, stderr

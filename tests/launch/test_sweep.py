@@ -386,13 +386,15 @@ def test_summary_counts_every_run_once(make_run, tmp_path):
         make_run("seed=2", pruned=True, trial=0),
         make_run("seed=3", finished=False),
         tmp_path / "outputs/default/not_begun",
+        tmp_path / "outputs/default/put_in_the_trash_meanwhile",
     ]
     (folders[3] / "error.txt").write_text("ValueError: no")
-    summary = summarize(folders, skipped={folders[0]}, errors={})
+    summary = summarize(folders, skipped={folders[0], folders[5]}, errors={})
     assert {state: count for state, count in summary.counts.items() if count} == {
-        "skipped, finished before": 1, "failed": 1, "pruned by a search": 1, "interrupted": 1, "not begun": 1,
+        "skipped, finished before": 1, "failed": 1, "pruned by a search": 1, "interrupted": 1, "not begun": 2,
     }  # fmt: skip
-    assert sum(summary.counts.values()) == summary.total == 5
+    assert sum(summary.counts.values()) == summary.total == 6
+    assert summary.unfinished == 4
 
 
 def test_study_with_the_time_in_its_name_is_one_study_for_all_jobs(tmp_path, capsys):

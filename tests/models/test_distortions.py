@@ -200,7 +200,7 @@ def test_no_distortion_is_no_layer():
     assert distorting(NoDistortion(kind="none"), 0) is None
 
 
-@pytest.mark.parametrize("kind", ["lecun", "elastic"])
+@pytest.mark.parametrize("kind", ["elastic", pytest.param("lecun", marks=pytest.mark.long)])
 def test_seed_of_a_run_decides_its_distortions_whatever_the_process_has_trained(trained, kind):
     options = ("data=digits", "model=softmax", f"distortion={kind}", "training.epochs=2", "training.batch_size=100")
     networks._kept.clear()

@@ -272,6 +272,7 @@ def as_0_1_saved_it(path: Path, to: Path) -> None:
             copy.writestr(name, content)
 
 
+@pytest.mark.long
 def test_saved_model_gives_the_same_logits_in_a_process_that_imports_the_layers(configure, tmp_path):
     names = ("lenet5_1998", "lenet1", "lenet4", "simard")
     wanted = {}

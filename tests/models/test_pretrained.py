@@ -270,6 +270,7 @@ def test_saved_model_takes_raw_images(run, configure):
     np.testing.assert_allclose(keras.ops.softmax(logits), recorded_probabilities, atol=1e-5)
 
 
+@pytest.mark.long
 def test_run_is_exported(run, tmp_path, monkeypatch):
     monkeypatch.setattr(agreement, "TOLERANCE", 1e-3)  # 27 layers of random weights multiply rounding by a hundred
     export(str(run[0]), Path("none"), "onnx", tmp_path / "onnx", trust=False)

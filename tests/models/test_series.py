@@ -133,7 +133,7 @@ def test_mlp_time_drops_values_before_each_layer(build):
     assert [layer.rate for layer in built.layers if isinstance(layer, keras.layers.Dropout)] == [0.1, 0.2, 0.2, 0.3]
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.long)])
 @pytest.mark.parametrize("model", [*MODELS, "lstm", "mlp", "linear"])
 def test_outputs_are_float32_under_every_policy(build, model, policy):
     keras.config.set_dtype_policy(policy)

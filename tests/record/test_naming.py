@@ -37,7 +37,9 @@ def outputs(tmp_path):
 
 def lines_of(error: pytest.ExceptionInfo) -> list[list[str]]:
     """The cells of the candidates, below the headings."""
-    head, *lines = [re.split(r" {2,}", line.strip()) for line in str(error.value).splitlines()[1:]]
+    *rows, last = str(error.value).splitlines()
+    assert last == "give one of these names, or @latest"
+    head, *lines = [re.split(r" {2,}", line.strip()) for line in rows[1:]]
     assert head[:5] == ["name", "study", "run", "state", "age"]
     return lines
 
@@ -116,7 +118,7 @@ def test_the_ten_candidates_that_changed_last_are_named(outputs):
         path = bare_run(outputs, "many", f"many-{seed}") / "config.yaml"
         os.utime(path, (0, 1_000_000_000 + seed))
     with pytest.raises(RequestError, match="fits 30 runs") as caught:
-        find_run("many", outputs)
+        find_run("many-", outputs)
     *rows, more = lines_of(caught)
     assert [name for name, *_ in rows] == [f"many-{seed}" for seed in range(29, 19, -1)]
     assert more == ["and 20 more"]
@@ -128,7 +130,16 @@ def test_an_unknown_run_says_what_was_searched_and_what_is_near(outputs):
     assert "Did you mean mnist-mlp" in str(caught.value)
     with pytest.raises(RequestError) as caught:
         find_run("zzzzzzzzzz", outputs)
-    assert "Did you mean" not in str(caught.value)
+    assert str(caught.value).endswith("; fitbench runs --all lists them")
+    with pytest.raises(RequestError, match=r"\nDid you mean paper\?"):
+        find_run("papr", outputs)
+
+
+def test_the_name_of_a_study_says_how_a_run_of_it_is_named(outputs):
+    message = "'default' is a study of 4 runs: give default/NAME, or default/@best, the best of it"
+    for text in ("default", "default/", f"{outputs}/default"):
+        with pytest.raises(RequestError, match=message.replace("default'", ".*default/?'")):
+            find_run(text, outputs)
 
 
 def test_without_an_outputs_folder_that_is_what_is_said(tmp_path):
@@ -202,7 +213,7 @@ def test_a_folder_of_that_name_is_found_by_its_path(tmp_path, monkeypatch, make_
     ("text", "message"),
     [
         ("@newest", "'@newest' is no name of a run; @latest and @best are, also as STUDY/@best"),
-        ("papr/@latest", "did you mean paper/@latest?"),
+        ("papr/@latest", "did you mean paper?"),
         ("@best", "'@best': there is no finished run in"),
     ],
 )
@@ -249,14 +260,39 @@ def test_a_tie_is_said_and_the_first_by_name_is_taken(make_run, capsys):
 
 def test_runs_of_other_data_and_metrics_are_not_ranked_with_the_newest(make_run):
     last = record(make_run("seed=0"), "2026-05-01T00:00:00Z", val_accuracy=0.5)
-    record(make_run("data=digits"), val_accuracy=0.9)
+    record(make_run("data=digits", sha256="cd" * 32), val_accuracy=0.9)
     with_primary(make_run("seed=2"), "macro_f1", val=0.99)
     assert find_run("@best", last.parents[1]) == last
 
 
+def test_runs_of_another_test_part_are_not_ranked_with_the_newest(make_run, capsys):
+    def tested_on(folder, part, day, value):
+        result = json.loads((folder / "result.json").read_text())
+        result["data"] |= {"sha256": part * 64, "test_sha256": part * 64, "test_inputs_sha256": part * 64}
+        (folder / "result.json").write_text(json.dumps(result))
+        return record(folder, f"2026-05-0{day}T00:00:00Z", val_accuracy=value)
+
+    tested_on(make_run("seed=0"), "a", 1, 0.9)
+    best = tested_on(make_run("seed=1"), "b", 2, 0.6)
+    tested_on(make_run("seed=2"), "b", 3, 0.5)
+    assert find_run("@best", best.parents[1]) == best
+    said = capsys.readouterr().err
+    assert "is the best of 2 finished runs of default on mnist_5k, compared with its newest run; 1 run on other" in said
+
+
+def test_the_best_run_is_of_the_newest_study_that_has_a_value(make_run, capsys):
+    best = record(make_run("study=old"), "2026-03-01T00:00:00Z", val_accuracy=0.7)
+    record(make_run("study=small"), "2026-03-02T00:00:00Z", val_accuracy=None)
+    make_run("study=running", finished=False)
+    assert find_run("@best", best.parents[1]) == best
+    assert "of old on mnist_5k; without a value on the validation part: small\n" in capsys.readouterr().err
+
+
 def test_without_a_validation_value_there_is_no_best_run(make_run):
     folder = record(make_run("study=small"), val_accuracy=None)
-    with pytest.raises(RequestError, match="none of 1 finished run of small on mnist_5k has a val_accuracy"):
+    with pytest.raises(
+        RequestError, match="no finished run of small has a value of its primary metric on the validation part"
+    ):
         find_run("@best", folder.parents[1])
 
 

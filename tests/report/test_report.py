@@ -264,7 +264,7 @@ def test_the_comparison_has_the_columns_of_the_command(sweep, tmp_path, capsys):
     assert found["names"] == ["mlp", "softmax"]
     assert found["of"] == [0, 0, 0, 1, 1, 1]
     (metric,) = [metric for metric in found["metrics"] if metric["name"] == ACCURACY.column]
-    compare(Which([str(tmp_path / "outputs")], every=True), "model.name", None, None, tmp_path, None, "csv")
+    compare(Which([str(tmp_path / "outputs")], every=True), "model.name", None, None, None, tmp_path, None, "csv")
     printed = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     shown = values(metric)
     for name in ("model.name", "rank", "n", "mean", "sd", "low", "high", "difference", "p_holm"):

@@ -242,6 +242,7 @@ def at_work(folder: Path) -> list[int]:
     return pids if len(pids) == 2 else []
 
 
+@pytest.mark.long
 def test_command_is_interrupted_and_killed_and_one_of_its_workers_and_every_trial_is_made_once(tmp_path):
     seed, outputs = 3, tmp_path / "outputs"
     folder, chance = outputs / "mine", random.Random(seed)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.record.trash_moves import put_away, restore
 from fitbench.search.command import search as command
 
 from . import formula
@@ -62,14 +63,28 @@ def test_search_that_has_begun_counts_its_trials(dry_run):
     lines = dry_run(*SPACE, "search.trials=20", "workers=2")
     assert lines[0] == "outputs/mine: a search that has begun"
     assert lines[-2].startswith("20 trials: ") and lines[-2].endswith(" pruned, 8 new")
-    assert lines[-1].startswith("about 1 s with workers=2, from 12 recorded trials of this search")
+    assert lines[-1] == (
+        "a few seconds of training with workers=2, plus starting up; from 12 recorded trials of this search"
+    )
+    assert dry_run(*SPACE, "search.trials=12")[-1] == "nothing to train: the search is over"
+    study = Path("outputs/mine")
+    folders = list(study.glob("digits-*"))
+    for folder in folders:
+        (folder / "config.yaml").touch()
+    runs = put_away(folders, study.parent)
+    assert not study.exists()
+    assert "12 trials: 12 new" in dry_run(*SPACE, "search.trials=12")
+    assert restore(runs) == []
     assert dry_run(*SPACE, "search.trials=12")[-1] == "nothing to train: the search is over"
 
 
 def test_new_search_takes_its_time_from_runs(dry_run):
     command([*COMMON, *SPACE, "search.trials=3"])
     last = dry_run(*SPACE, "study=other", "search.trials=4")[-1]
-    assert last == "at most 8 s, from 3 recorded runs of the same model and data"  # of which each takes 2 s
+    assert last == (
+        "a few seconds of training (early stopping or pruning may end it sooner), plus starting up; from 3 recorded "
+        "runs of the same model and data"
+    )
 
 
 def test_grid_has_as_many_trials_as_the_space(dry_run):

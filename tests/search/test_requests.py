@@ -82,7 +82,7 @@ REFUSED = [
     ([RATE, "hydra.job.name=mine"], "a search is not launched by Hydra; workers=N starts processes"),
     ([RATE, "hydra/launcher=ray"], "a search is not launched by Hydra; workers=N starts processes"),
     ([RATE, "+continue=lenet5"], "+continue=lenet5: a search cannot continue a run; training.start=RUN begins each"),
-    ([RATE, "-m"], "-m: fitbench search has no such option; it takes overrides, and --config-dir DIR"),
+    ([RATE, "-m"], "-m: fitbench search has no such option; it takes overrides, --config-dir DIR and --dry-run"),
     ([RATE, "--config-dir"], "--config-dir: fitbench search has no such option"),
     ([RATE, "--config-dir=/no/such"], "--config-dir /no/such: there is no such folder"),
     ([RATE, "epochs"], "'epochs': expected KEY=VALUE in one word, such as model=mlp or training.epochs=5"),

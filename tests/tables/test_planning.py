@@ -9,6 +9,7 @@ import pytest
 from fitbench import cli
 from fitbench.composition import conf_folder
 from fitbench.errors import RequestError
+from fitbench.launch.plan import Plan
 from fitbench.record.files import write_whole
 from fitbench.tables import launching
 from fitbench.tables.composing import configurations
@@ -64,12 +65,12 @@ def test_dry_run_counts_the_states_of_each_row(begun, call):
     assert status == 0
     assert printed.splitlines() == [
         "outputs/small",
-        "          runs   finished   to evaluate   interrupted   failed   new    time",
-        "softmax      5          5             -             -        -     -       -",
-        "mlp          5          -             1             1        1     2   6 min",
+        "          runs   finished   to evaluate   interrupted   failed   new          time",
+        "softmax      5          5             -             -        -     -             -",
+        "mlp          5          -             1             1        1     2   about 6 min",
         "10 jobs: 5 finished, 1 to evaluate, 1 interrupted, 1 failed, 2 new",
         "finished runs that lack a metric and are evaluated, not trained: 1",
-        "about 3 min with workers=2, from 1 recorded run of the same configurations",
+        "about 3 min of training with workers=2, plus starting up; from 1 recorded run of the same configurations",
     ]
 
 
@@ -100,12 +101,30 @@ def test_forced_launch_of_a_finished_table_trains_again_as_the_dry_run_says(smal
         measure(small, label, dict.fromkeys(range(5), 0.9))
     launched = []
     monkeypatch.setattr("fitbench.launch.command.launch", lambda arguments: launched.append(arguments) or 0)
-    assert {each.state for each in launching.plan(small, composed(small), ["force=true"]).planned} == {"to train again"}
+    plans: list[Plan] = []
+    assert launching.dry_run(small, composed(small), ["force=true"], plans.append) == 0
+    assert {each.state for each in plans[0].planned} == {"to train again"}
     assert launching.train(small, composed(small), ["force=true"]) == 0
     assert launched
-    assert {each.state for each in launching.plan(small, composed(small)).planned} == {"finished"}
+    assert launching.dry_run(small, composed(small), [], plans.append) == 0
+    assert {each.state for each in plans[1].planned} == {"finished"}
     assert launching.train(small, composed(small)) == 0
     assert len(launched) == 1
+
+
+def test_refused_run_or_an_interruption_decides_the_status_of_a_dry_run(begun, composed, call, monkeypatch):
+    (run_folder(composed(begun)["softmax"], 3, None) / "result.json").write_text("{")
+    status, printed, _ = call("table", "small", "--dry-run")
+    assert status == 1
+    assert "4 finished" in printed and "1 refused" in printed
+
+    def interrupted(jobs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fitbench.launch.command.plan", interrupted)
+    status, printed, error = call("table", "small", "--dry-run")
+    assert (status, printed) == (130, "")
+    assert "IndexError" not in error
 
 
 # -- configurations of the user's own ---------------------------------------------------------------------------------
@@ -161,5 +180,5 @@ def test_config_dir_that_does_not_exist_is_refused(define, call):
 
 
 def test_search_path_of_hydra_is_not_given_to_a_table(small, composed):
-    with pytest.raises(RequestError, match=r"hydra\.searchpath=.*: not here; --config-dir DIR"):
+    with pytest.raises(RequestError, match=r"hydra\.searchpath=.*: not allowed here; use --config-dir DIR"):
         launching.train(small, composed(small), ["hydra.searchpath=[file:///x]"])

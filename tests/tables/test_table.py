@@ -31,13 +31,13 @@ def launched(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"format": "pdf"}, "--format is 'pdf'; it must be one of table, markdown"),
+        ({"format": "pdf"}, "--format is 'pdf'; it must be one of table, csv, json"),
         ({"overrides": ["threads=1"]}, "threads=1 is for what --run launches"),
         ({"write": True, "rows": "mlp"}, "--write records the whole table"),
         ({"write": True, "seeds": 2}, "--write records the whole table"),
         ({"run": True, "overrides": ["model=mlp"]}, r"model=mlp: would not launch the runs of this table"),
-        ({"run": True, "overrides": ["seed=3"]}, "seed=3: not here"),
-        ({"run": True, "overrides": ["fold=3"]}, "fold=3: not here; .* folds in table.yaml"),
+        ({"run": True, "overrides": ["seed=3"]}, "seed=3: not allowed here"),
+        ({"run": True, "overrides": ["fold=3"]}, "fold=3: not allowed here; .* folds in table.yaml"),
         ({"run": True, "overrides": ["nonsense"]}, "nonsense: would not launch"),
     ],
 )

@@ -22,6 +22,7 @@ COUNTABLE = 2.0**50  # steps from zero; with more, floats cannot tell two ticks 
 DIGITS = 4  # significant ones of a tick that stands for itself
 UNITS = ((1e12, "", 1.0), (1e9, "G", 1e9), (1e6, "M", 1e6), (1e4, "k", 1e3))  # from which number on, suffix, divisor
 DECIMALS = 5  # of ticks that have the same ones, at most
+LEAST = 2 / 3  # of the values of finished trials, that their axis shows: see `window`
 REACH = 3  # times the distance from the best value to the median: see `window`
 SPARE = 0.25  # of the range, by which an axis grows at most to end at a tick
 UNLIMITED = (-math.inf, math.inf)
@@ -182,14 +183,17 @@ def window(values: Sequence[float], maximize: bool, others: Sequence[float] = ()
 
     Trials far below the good ones would leave no room to tell these apart. So the axis ends at `REACH` times the
     distance from the best value to the median, or at twice as many times that to the best quarter if that is nearer,
-    where this is less than half of the whole range. With `whole` it shows the whole range, as of a size or a time.
+    where this is less than half of the whole range; yet two thirds of the values of finished trials are always shown.
+    With `whole` it shows the whole range, as of a size or a time.
     """
     best = max(values) if maximize else min(values)
     everything = [*values, *others]
     worst = min(everything) if maximize else max(everything)
     ordered = sorted(values, reverse=maximize)
     steps = (REACH * (median(ordered) - best), 2 * REACH * (ordered[(len(ordered) - 1) // 4] - best))
+    least = ordered[math.ceil(LEAST * len(ordered)) - 1]
     end = best + (min((step for step in steps if step), key=abs, default=0.0))
+    end = min(end, least) if maximize else max(end, least)
     if whole:
         return min(everything), max(everything)
     if end != best and abs(worst - best) > 2 * abs(end - best):

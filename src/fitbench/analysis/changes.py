@@ -9,6 +9,7 @@ from typing import Any
 
 from fitbench.composition import conf_folder
 from fitbench.composition.continuing import changeable
+from fitbench.config import sweep_section
 from fitbench.config.identity import HASHED_AS, NEUTRAL
 from fitbench.tasks import TASKS
 
@@ -55,6 +56,7 @@ def _from_defaults(config: Mapping[str, Any]) -> list[str]:
     choices = [f"{group}={name}" for group, name in chosen.items() if name is not None]
     with initialize_config_dir(str(conf), version_base="1.3"):
         default: Any = OmegaConf.to_container(compose("config", overrides=choices), resolve=False)
+    default.pop(sweep_section.KEY)  # no run has this section
     selected = config.get("metrics") or dict.fromkeys(default["metrics"])
     config, usual_metrics = _as_given(config), default.pop("metrics")
     path = config["data"].get("path")

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fitbench.analysis.filters import parse, select
 from fitbench.analysis.frame import load_runs, say_unread
-from fitbench.analysis.studies import Which, of_named_studies
+from fitbench.analysis.studies import Which, fitting, of_named_studies
 from fitbench.errors import RequestError
 from fitbench.record.folder import LeftOut, is_run, run_folders
-from fitbench.record.naming import find_run
+from fitbench.record.naming import check_name, find_run
 from fitbench.text import counted
 
 
@@ -22,20 +21,23 @@ class Choice:
 
     Attributes:
         names: run folders, run_ids or parts of them, and folders, which stand for all runs below them.
-        where: a filter of these runs; without names, of all runs in `outputs`.
-        study: the study of which the runs must be, or several with commas between them.
+        which: a filter of these runs and their study; without names, of all runs in `outputs`.
         outputs: where the names of runs are looked for.
     """
 
     names: Sequence[str]
-    where: str | None
-    study: str | None
+    which: Which
     outputs: Path
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is chosen."""
-        return not self.names and self.where is None and self.study is None
+        return not self.names and not self.is_filtered
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether runs are selected by their values."""
+        return self.which.where is not None or self.which.study is not None
 
 
 def chosen_runs(choice: Choice) -> list[Path]:
@@ -46,9 +48,9 @@ def chosen_runs(choice: Choice) -> list[Path]:
     Raises:
         RequestError: a name fits no run or several, the filter is wrong, or no run remains.
     """
-    if choice.where is not None:
-        parse(choice.where)
-    folders = [path if (path := Path(name)).is_dir() else find_run(name, choice.outputs) for name in choice.names]
+    choice.which.check()
+    names = [check_name(name) for name in choice.names]
+    folders = [path if (path := Path(name)).is_dir() else find_run(name, choice.outputs) for name in names]
     return below(folders or [choice.outputs], choice)
 
 
@@ -58,16 +60,16 @@ def below(folders: Sequence[Path], choice: Choice) -> list[Path]:
     Raises:
         RequestError: there are none.
     """
-    if choice.where is None and choice.study is None:
+    if not choice.is_filtered:
         left_out: LeftOut = []
         found = [folder for each in folders for folder in _runs_below(each, left_out)]
         return sorted({os.path.realpath(folder): Path(folder) for folder in found}.values())
     frame = load_runs(*folders)
     say_unread(frame)
-    of_study = of_named_studies(frame, Which(study=choice.study))
-    fits = select(of_study, choice.where) if choice.where is not None else of_study
+    fits = fitting(frame, choice.which)
     if fits.empty:
-        raise RequestError(f"--where {choice.where!r} keeps none of the {counted(len(of_study), 'run')}")
+        many = counted(len(of_named_studies(frame, choice.which)), "run")
+        raise RequestError(f"--where {choice.which.where!r} keeps none of the {many}")
     return sorted(map(Path, fits["folder"]))
 
 

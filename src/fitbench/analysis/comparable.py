@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
-from fitbench import metrics
-from fitbench.analysis.frame import plain_values, quantities_of, recorders
-from fitbench.analysis.partition import connected
-from fitbench.analysis.rows import FOLD_SHA256, TEST_INPUTS_SHA256, TEST_SHA256
-from fitbench.config import OF_DRAWING
+from fitbench.analysis.frame import by_finish, plain_values, quantities_of, records, without_attrs
+from fitbench.analysis.rows import TEST_INPUTS_SHA256, TEST_SHA256
 from fitbench.errors import RequestError
+from fitbench.record.tested_on import PLACES, connected, signs
 from fitbench.text import counted, first_of
 
 if TYPE_CHECKING:
@@ -44,9 +41,9 @@ class Comparable:
 def comparable(frame: pd.DataFrame, metric: str | None) -> list[Comparable]:
     """The runs of a frame in sets that may be compared, that of the newest run first.
 
-    Runs are in one set if they are of one task and were tested on the same examples, see `_tested_on`. A run that has
-    not finished is in the set of the newest finished one with the same section `data`, else in one of this name. Runs
-    of all sets are compared in what is no metric, as parameters and seconds are.
+    Runs are in one set if they are of one task and were tested on the same examples, see `tested_on.signs`. A run that
+    has not finished is in the set of the newest finished one with the same section `data`, else in one of this name.
+    Runs of all sets are compared in what is no metric, as parameters and seconds are.
 
     Args:
         frame: from `load_runs`, or a part of it.
@@ -61,8 +58,7 @@ def comparable(frame: pd.DataFrame, metric: str | None) -> list[Comparable]:
         return [Comparable(frame, _only(frame["task"]), _only(frame["data.name"]), "")]
     sets = [frame.iloc[rows] for rows in _sets(frame)]
     if metric is not None:
-        name = metrics.split(metric.removeprefix("metrics."))[1]
-        sets = [each for each in sets if len(recorders(each, name))] or sets
+        sets = [each for each in sets if records(each, metric)] or sets
     sets.sort(key=lambda each: each["finished_at"].fillna(NEVER).max(), reverse=True)
     names = zip(sets, labels(sets), strict=True)
     return [Comparable(each, _only(each["task"]), _only(each["data.name"]), label) for each, label in names]
@@ -89,14 +85,15 @@ def _only(column: pd.Series) -> str:
 
 def _sets(frame: pd.DataFrame) -> list[list[int]]:
     """The positions of the runs of each set."""
+    frame = without_attrs(frame)
     sections = list(zip(*(plain_values(frame[name]) for name in _data_columns(frame)), strict=True))
     names, tasks, ended = (plain_values(frame[name]) for name in ("data.name", "task", "finished_at"))
-    tested = list(_tested_on(frame))
+    tested = _tested_on(frame)
     newest: dict[Hashable, int] = {}  # the last finished run of a section, with its task and without
-    for row in sorted((row for row, signs in enumerate(tested) if signs), key=lambda row: ended[row] or NEVER):
+    for row in sorted((row for row, found in enumerate(tested) if found), key=lambda row: ended[row] or NEVER):
         newest[sections[row]] = newest[sections[row], tasks[row]] = row
-    for row, signs in enumerate(tested):
-        if not signs:
+    for row, found in enumerate(tested):
+        if not found:
             section, task = sections[row], tasks[row]
             of = newest.get((section, task) if task else section)
             tested[row] = [("unread", names[row], task)] if of is None else tested[of]
@@ -110,31 +107,10 @@ def _data_columns(frame: pd.DataFrame) -> list[str]:
     return [name for name in map(str, frame.columns) if name.startswith("data.")]
 
 
-def _tested_on(frame: pd.DataFrame) -> Iterator[list[Hashable]]:
-    """The signs of what each run was tested on; runs that share one were tested on the same examples. [] without data.
-
-    The same examples are sure if all arrays of the data set are the same, if the arrays of the test part are, or if the
-    targets and row numbers of the test part are and the data set has the same name and drawing: then some columns of a
-    table differ, or the size of images. Targets alone do not tell, because those of classes in order are often the
-    same. Of runs without a test part a fold decides, by the examples that it holds back. Runs that were recorded
-    without checksums of the test part have the first sign alone.
-    """
-    names = ("task", "dataset.sha256", "dataset.test", TEST_SHA256, TEST_INPUTS_SHA256, "data.name",
-             "training.folds", "fold", FOLD_SHA256)  # fmt: skip
-    columns = [plain_values(frame[name]) if name in frame else [None] * len(frame) for name in names]
-    drawing = [plain_values(frame[name]) for name in OF_DRAWING if name in frame]
-    for row, (task, sha256, examples, test, inputs, data, folds, fold, held_back) in enumerate(
-        zip(*columns, strict=True)
-    ):
-        signs: list[Hashable] = []
-        if sha256 is not None:
-            signs.append((task, "arrays", sha256))
-        if test is not None:
-            signs.append((task, "test part", test, inputs))
-            signs.append((task, "drawn", test, data, *(column[row] for column in drawing)))
-        if not examples and held_back is not None:
-            signs.append((task, "fold", folds, fold, held_back))
-        yield signs
+def _tested_on(frame: pd.DataFrame) -> list[list[Hashable]]:
+    """The `signs` of what each run was tested on."""
+    columns = [plain_values(frame[name]) if name in frame else [None] * len(frame) for name in PLACES]
+    return [signs(dict(zip(PLACES, values, strict=True))) for values in zip(*columns, strict=True)]
 
 
 # -- their names ------------------------------------------------------------------------------------------------------
@@ -145,8 +121,9 @@ def labels(sets: Sequence[pd.DataFrame]) -> list[str]:
     if len(sets) == 1:
         return [""]
     labels = [_names(each) for each in sets]
-    for fact in (_task, _size, *(partial(_checksum, name=name) for name in CHECKSUMS_OF_SETS)):
-        facts, counts = [fact(each) for each in sets], Counter(labels)
+    checksums = [[_checksum(each, name) for each in sets] for name in CHECKSUMS_OF_SETS]
+    for facts in (list(map(_task, sets)), list(map(_size, sets)), *checksums):
+        counts = Counter(labels)
         told = {label: {found for found, of in zip(facts, labels, strict=True) if of == label} for label in counts}
         labels = [
             f"{label} ({found})" if counts[label] > 1 and len(told[label]) > 1 and found else label
@@ -178,7 +155,5 @@ def _size(frame: pd.DataFrame) -> str:
 
 def _checksum(frame: pd.DataFrame, name: str) -> str:
     """The first digits of the checksum in this column that the run recorded which finished last."""
-    if name not in frame:
-        return ""
-    recorded = frame[frame[name].notna()].sort_values("finished_at", kind="stable", na_position="first")
-    return f"SHA-256 {str(recorded[name].iloc[-1])[:8]}" if len(recorded) else ""
+    values = [value for value in plain_values(by_finish(frame)[name]) if value] if name in frame else []
+    return f"SHA-256 {str(values[-1])[:8]}" if values else ""

@@ -21,7 +21,6 @@ from fitbench.columns import Note, Table, records, selected, stacked
 from fitbench.errors import RequestError
 from fitbench.formats import FORMATS, mark_words, print_as
 from fitbench.record.folder import is_run
-from fitbench.record.naming import find_run
 from fitbench.text import check_format, clean, console, counted, first_of, shortened
 
 GROUPS = 50  # groups that a table in a file shows unless --limit says otherwise
@@ -60,10 +59,10 @@ def compare(
         FitbenchError: a file of two single runs is damaged.
     """
     check_format(format, FORMATS)
-    folders = [Path(path) if Path(path).exists() else find_run(str(path), outputs) for path in which.paths]
+    which = which.located(outputs)
+    folders = list(map(Path, which.paths))
     if len(folders) != 2 or not all(map(is_run, folders)):
-        every = which.every or (which.study is None and format in ("csv", "json"))
-        wanted = replace(which, paths=folders or [outputs], every=every)
+        wanted = replace(which.printed_as(format), paths=folders or [outputs])
         names = _several(metric)
         if pivot is not None:
             _print_matrices(wanted, pivot, by, names, baseline, limit, format)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from fitbench import metrics
 from fitbench.analysis import request, statistics
 from fitbench.analysis.comparable import Comparable, comparable, is_no_metric, of_a_part
-from fitbench.analysis.frame import in_known_groups, of_known_task, recorders
-from fitbench.analysis.groups import Group, group
+from fitbench.analysis.frame import in_known_groups, of_known_task, records
+from fitbench.analysis.groups import Group, group, group_each
 from fitbench.analysis.names import find_column, short_name
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import UNTESTED, Component, Difference
@@ -228,7 +228,8 @@ class Compared:
     @property
     def on_other_data(self) -> list[str]:
         """The names of the metrics that were measured on different examples."""
-        return [each.metric.name for each in (self, *self.further) if each.other_data]
+        further = [each.metric.name for each in self.further if each.other_data]
+        return [self.metric.name] * self.other_data + further
 
     @property
     def uncounted(self) -> list[Counter[str]]:
@@ -295,8 +296,9 @@ def _further(
 ) -> tuple[Further, ...]:
     """The groups by further metrics, in the same order."""
     made = []
-    for metric in (request.measured(frame, name) for name in names):
-        found = {each.identity: each for each in group(frame, keys, metric)}
+    measured = [request.measured(frame, name) for name in names]
+    for metric, by_metric in zip(measured, group_each(frame, keys, measured), strict=True):
+        found = {each.identity: each for each in by_metric}
         in_order = [found[each.identity] for each in groups]
         made.append(Further(metric, in_order, _is_on_other_data(frame, in_order, metric)))
     return tuple(made)
@@ -306,9 +308,7 @@ def _recorded(each: Comparable, sets: Sequence[Comparable], names: Sequence[str]
     """The metrics that the runs of a set record; also those that no set records, of which a message then speaks."""
 
     def has(one: Comparable, name: str) -> bool:
-        if is_no_metric(one.frame, name):
-            return True
-        return not recorders(one.frame, metrics.split(name.removeprefix("metrics."))[1]).empty
+        return is_no_metric(one.frame, name) or records(one.frame, name)
 
     return [name for name in names if has(each, name) or not any(has(one, name) for one in sets)]
 

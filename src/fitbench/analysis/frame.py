@@ -175,10 +175,16 @@ def quantities_of(frame: pd.DataFrame) -> dict[str, Quantity]:
     return _available(here.values() or recorded.values())
 
 
-def recorders(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The runs of a frame that record a metric of this name."""
+def records(frame: pd.DataFrame, metric: str) -> bool:
+    """Whether a run of a frame records this metric, which is named as people name it."""
     recorded = frame.attrs.get(INFO, {})
-    return frame[[metric in recorded.get(folder, ()) for folder in frame["folder"]]]
+    name = metrics.split(metric.removeprefix("metrics."))[1]
+    return any(name in recorded.get(folder, ()) for folder in frame["folder"].tolist())
+
+
+def by_finish(frame: pd.DataFrame) -> pd.DataFrame:
+    """The finished runs of a frame; the last row is the run that finished last."""
+    return frame[frame["finished_at"].notna()].sort_values("finished_at", kind="stable")
 
 
 def newest_task(frame: pd.DataFrame) -> str:
@@ -189,7 +195,7 @@ def newest_task(frame: pd.DataFrame) -> str:
     known = frame[frame["task"].fillna("") != ""]
     if known.empty:
         return ""
-    finished = known[known["finished_at"].notna()].sort_values("finished_at", kind="stable")
+    finished = by_finish(known)
     return str((finished if len(finished) else known)["task"].iloc[-1])
 
 
@@ -271,6 +277,7 @@ def configuration(frame: pd.DataFrame) -> list[str]:
 
 def varying(frame: pd.DataFrame) -> list[str]:
     """Those of them in which the runs of the frame differ; a run that lacks a value differs from one that has it."""
+    frame = without_attrs(frame)
     return [name for name in configuration(frame) if _differs(frame[name])]
 
 
@@ -283,6 +290,13 @@ def _differs(column: pd.Series) -> bool:
 def column(frame: pd.DataFrame, name: str) -> str:
     """The column of a frame that a person means; see `find_column`."""
     return find_column([str(label) for label in frame.columns], name)
+
+
+def without_attrs(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same frame without its attrs, which pandas would copy with each column that is taken."""
+    bare = frame.copy(deep=False)
+    bare.attrs = {}
+    return bare
 
 
 def plain_values(column: pd.Series) -> list[Any]:

@@ -6,12 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis import statistics
 from fitbench.analysis.frame import column as column_of
-from fitbench.analysis.frame import plain_values, quantities_of, varying
+from fitbench.analysis.frame import plain_values, quantities_of, varying, without_attrs
 from fitbench.analysis.partition import partitions
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import Summary
@@ -96,34 +97,47 @@ class Group:
 # -- groups -----------------------------------------------------------------------------------------------------------
 
 
-def group(
-    frame: pd.DataFrame, by: Sequence[str], metric: str | Quantity, varied: Sequence[str] | None = None
-) -> list[Group]:
+def group(frame: pd.DataFrame, by: Sequence[str], metric: str | Quantity) -> list[Group]:
     """The runs of a frame (from `load_runs`), grouped by the columns `by`; the best mean of the metric first.
 
     Equal means are in order of their labels, and groups without any value come last. Two means are equal if they agree
-    in 12 digits. `varied` are the columns of the configuration of which `shared` tells the values; None stands for
-    those that vary in the frame.
+    in 12 digits.
 
     Raises:
         RequestError: there is no such metric or column (the message names the nearest), or the runs have different
             definitions of the metric.
     """
-    if isinstance(metric, str):
-        metric = find_quantity(metric, quantities_of(frame))
-    check_definition(metric)
+    found = find_quantity(metric, quantities_of(frame)) if isinstance(metric, str) else metric
+    return group_each(frame, by, [found])[0]
+
+
+def group_each(
+    frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[Quantity], varied: Sequence[str] | None = None
+) -> list[list[Group]]:
+    """The groups by each of several quantities, as `group` gives them. What no quantity changes is read only once.
+
+    `varied` are the columns of the configuration of which `Group.shared` tells the values; None stands for those that
+    vary in the frame.
+    """
+    for metric in metrics:
+        check_definition(metric)
+    frame = without_attrs(frame)
     keys = list(dict.fromkeys(column_of(frame, name) for name in by))
     rows: dict[Identity, list[int]] = {}
     columns = [list(map(by_kind, plain_values(frame[key]))) for key in keys]
     for row, values in enumerate(zip(*columns, strict=True) if keys else [()] * len(frame)):
         rows.setdefault(values, []).append(row)
-    recorded = _Recorded(frame, keys, metric, varying(frame) if varied is None else varied)
+    recorded = _Recorded(frame, keys, varying(frame) if varied is None else varied)
     found = [tuple(value for _, value in identity) for identity in rows]
-    groups = [
-        recorded.group(dict(zip(keys, values, strict=True)), short, members)
-        for values, short, members in zip(found, row_texts(found), rows.values(), strict=True)
-    ]
-    return _ranked(groups, metric)
+    texts, ranked = row_texts(found), []
+    for metric in metrics:
+        measured = _Measured(metric, frame[metric.column].astype(float).tolist(), resolutions(frame, metric))
+        groups = [
+            recorded.group(measured, dict(zip(keys, values, strict=True)), short, members)
+            for values, short, members in zip(found, texts, rows.values(), strict=True)
+        ]
+        ranked.append(_ranked(groups, metric))
+    return ranked
 
 
 def row_texts(rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, ...]]:
@@ -173,18 +187,24 @@ def resolutions(frame: pd.DataFrame, metric: Quantity) -> dict[str, float]:
     return {folder: 1 / count if count >= 1 else 0.0 for folder, count in runs}
 
 
-class _Recorded:
-    """The columns that groups are made of, as plain lists by row."""
+@dataclass(frozen=True)
+class _Measured:
+    """A quantity with its value in each run by row, and its smallest step in each run by folder."""
 
-    def __init__(self, frame: pd.DataFrame, keys: Sequence[str], metric: Quantity, varied: Sequence[str]) -> None:
+    metric: Quantity
+    values: list[float]
+    resolutions: dict[str, float]
+
+
+class _Recorded:
+    """The columns that groups by any quantity are made of, as plain lists by row."""
+
+    def __init__(self, frame: pd.DataFrame, keys: Sequence[str], varied: Sequence[str]) -> None:
         def numbers(name: str) -> list[float]:
             return frame[name].astype(float).tolist()
 
-        self.metric = metric
-        self.values = numbers(metric.column)
         self.parameters, self.seconds = numbers("parameters"), numbers("timing.seconds")
         self.fit_seconds = numbers("timing.fit_seconds")
-        self.resolutions = resolutions(frame, metric)
         self.folders, self.states = frame["folder"].tolist(), frame["state"].tolist()
         self.seeds = frame["seed"].tolist()
         self.folds = [None if fold is None else int(fold) for fold in plain_values(frame["fold"])]
@@ -198,8 +218,9 @@ class _Recorded:
         beyond = [name for name in (*varied, "dataset.sha256", *MADE_WITH) if name in frame and name not in keys]
         self.varied = [name for name in varied if name in beyond]
         self.beyond = {name: plain_values(frame[name]) for name in beyond}
+        self.sample, self.mixed = cache(self._sample), cache(self._mixed)  # most quantities are of the same runs
 
-    def group(self, keys: dict[str, Any], texts: tuple[str, ...], rows: Iterable[int]) -> Group:
+    def group(self, of: _Measured, keys: dict[str, Any], texts: tuple[str, ...], rows: Iterable[int]) -> Group:
         """The group of these rows with these values of the keys, without its rank."""
         counted: dict[Any, int] = {}
         uncounted: Counter[str] = Counter()
@@ -207,16 +228,16 @@ class _Recorded:
         for row in sorted(rows, key=lambda row: (self.finished[row], self.folders[row]), reverse=True):
             if self.states[row] != "finished":
                 uncounted[self.states[row]] += 1
-            elif not math.isfinite(self.values[row]):
-                uncounted[f"without {self.metric.name}"] += 1
-            elif abs(self.values[row]) > statistics.LARGEST:
+            elif not math.isfinite(of.values[row]):
+                uncounted[f"without {of.metric.name}"] += 1
+            elif abs(of.values[row]) > statistics.LARGEST:
                 uncounted["too large to average"] += 1
             elif counted.setdefault(self.runs[row], row) != row:
                 repeated.append(self.folders[row])
-        kept = sorted(counted.values(), key=lambda row: (self.seeds[row], self.folds[row] or 0, self.folders[row]))
-        values, sample = tuple(self.values[row] for row in kept), self._sample(kept)
+        kept = tuple(sorted(counted.values(), key=self._order))
+        values, sample = tuple(of.values[row] for row in kept), self.sample(kept)
         means = sample.means(values)
-        extremes = sorted((min(means), max(means)), reverse=self.metric.higher_is_better) if kept else (None, None)
+        extremes = sorted((min(means), max(means)), reverse=of.metric.higher_is_better) if kept else (None, None)
         parameters = {self.parameters[row] for row in kept}
         common = parameters.pop() if len(parameters) == 1 else math.nan
         return Group(
@@ -224,7 +245,7 @@ class _Recorded:
             texts=texts,
             label=", ".join(texts) or "all runs",
             rank=None,
-            summary=sample.summary(values, self.metric, [self.resolutions[self.folders[row]] for row in kept]),
+            summary=sample.summary(values, of.metric, [of.resolutions[self.folders[row]] for row in kept]),
             values=values,
             means=means,
             sample=sample,
@@ -235,9 +256,12 @@ class _Recorded:
             seconds=self._median_seconds(kept),
             uncounted=dict(sorted(uncounted.items())),
             repeated=tuple(sorted(repeated)),
-            mixed=(mixed := self._mixed(kept)),
+            mixed=(mixed := self.mixed(kept)),
             shared={name: self.beyond[name][kept[0]] for name in self.varied if kept and name not in mixed},
         )
+
+    def _order(self, row: int) -> tuple[int, int, str]:
+        return self.seeds[row], self.folds[row] or 0, self.folders[row]
 
     def _sample(self, rows: Sequence[int]) -> Sample:
         of_folds = [self.examples[row] for row in rows if self.partitions[row]]

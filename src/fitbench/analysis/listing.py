@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench.analysis.defaults import default_values
-from fitbench.analysis.filters import select
 from fitbench.analysis.frame import column, configuration, load_runs, say_unread
 from fitbench.analysis.names import short_name
 from fitbench.analysis.progress import add_progress
@@ -26,7 +25,7 @@ from fitbench.analysis.run_columns import (
     shortened_cells,
     usual_columns,
 )
-from fitbench.analysis.studies import OF_SCRIPTS, Which, narrowed, of_named_studies
+from fitbench.analysis.studies import OF_SCRIPTS, Which, fitting, narrowed
 from fitbench.analysis.telling import readable
 from fitbench.columns import Note, Table
 from fitbench.errors import RequestError
@@ -68,8 +67,8 @@ def list_runs(
     """
     check_format(format, FORMATS)
     states = _states(state)
-    which = which.printed_as(format)
     which.check()
+    which = which.printed_as(format).located()
     frame = load_runs(*which.paths)
     say_unread(frame)
     every = list(frame.columns)
@@ -123,9 +122,7 @@ def _states(text: str | None) -> list[str]:
 
 
 def _selected(frame: pd.DataFrame, which: Which, states: Sequence[str]) -> pd.DataFrame:
-    frame = of_named_studies(frame, which)
-    if which.where is not None:
-        frame = select(frame, which.where)
+    frame = fitting(frame, which)
     if states:
         frame = frame[frame["state"].isin(states)]
     return frame

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.files import exists
 from fitbench.record.naming import find_run
 from fitbench.record.notes import Notes, change_notes, check_tags, read_notes
+from fitbench.stderr import write_note
 from fitbench.text import check_format, clean, console, counted
 
 LISTED = 10  # changed runs that are listed
@@ -36,7 +36,14 @@ class Change:
         return self.note is None and not self.add and not self.remove
 
 
-def note(choice: Choice, text: str | None, add: Sequence[str], remove: Sequence[str], format: str) -> None:
+def note(
+    choice: Choice,
+    text: str | None,
+    add: Sequence[str],
+    remove: Sequence[str],
+    format: str,
+    replace_notes: bool = False,
+) -> None:
     """Change the tags and the note of runs, or show them if nothing is to be changed.
 
     Args:
@@ -44,6 +51,7 @@ def note(choice: Choice, text: str | None, add: Sequence[str], remove: Sequence[
         text: the note; '' removes it, None keeps it.
         add, remove: tags, each text may hold several with commas.
         format: 'table', or 'json' for a list of objects.
+        replace_notes: whether notes of several runs may be replaced. That of a single run always may.
 
     Raises:
         RequestError: the runs, a tag or the format are wrong. Nothing is changed.
@@ -53,40 +61,49 @@ def note(choice: Choice, text: str | None, add: Sequence[str], remove: Sequence[
     if text is None and is_text(choice):
         *names, text = choice.names
         choice = replace(choice, names=names)
-    change = Change(text, _tags(add), _tags(remove))
+    change = Change(text, _tags("--add", add), _tags("--remove", remove))
     if both := {*change.add} & {*change.remove}:
         raise RequestError(f"--add and --remove both name {', '.join(sorted(both))}")
     if choice.is_empty and not change.is_empty:
         raise RequestError("which runs? name them before the text, or select them with --where or --study")
-    folders = chosen_runs(choice)
+    folders = _runs(choice, with_text=text is not None)
     if change.is_empty:
         shown = _readable(folders)
         _print_json(shown) if format == "json" else _show(shown)
         return
     before = {folder: read_notes(folder) for folder in folders}
     _check_removed(change.remove, list(before.values()))
+    if not replace_notes:
+        _check_replaced(change.note, list(before.values()))
     try:
         change_notes(folders, lambda noted: noted.changed(change.note, change.add, change.remove))
     except OSError as error:
         raise FitbenchError(f"{error.filename or 'notes.json'}: cannot be written ({error.strerror})") from error
     after = {folder: read_notes(folder) for folder in folders}
     _print_json(after) if format == "json" else _say_changed(before, after)
+    _say_replaced(before, after)
 
 
 def is_text(choice: Choice) -> bool:
     """Whether the last of the names is a note: it has white space, is no path, and other words choose the runs.
 
     A run_id has no white space. So a run that is misspelt is never taken for a note.
+
+    Raises:
+        RequestError: it has white space and may be meant as a run nevertheless.
     """
-    if not choice.names or (len(choice.names) == 1 and choice.where is None and choice.study is None):
+    if not choice.names or (len(choice.names) == 1 and not choice.is_filtered):
         return False
     last = choice.names[-1]
-    if not (any(map(str.isspace, last)) or last == ""):
-        return False
-    begin = last.partition("/")[0]
-    if last and (begin in PATHS or exists(begin) or exists(choice.outputs / begin)):
-        return False
-    return last == "" or not _names_a_run(last, choice.outputs)
+    if last == "":
+        return True
+    stripped = last.strip()
+    is_word = len(stripped.split()) < 2
+    begin = stripped.partition("/")[0]
+    is_name = is_word or begin in PATHS or exists(begin) or exists(choice.outputs / begin)
+    if (is_name and last != stripped) or (stripped.startswith("@") and not is_word):
+        raise RequestError(f"{last!r}: a run or a note? A run has no white space; a note of this kind needs --text")
+    return not is_name and not _names_a_run(last, choice.outputs)
 
 
 def _names_a_run(text: str, outputs: Path) -> bool:
@@ -97,7 +114,22 @@ def _names_a_run(text: str, outputs: Path) -> bool:
     return True
 
 
-def _tags(texts: Sequence[str]) -> list[str]:
+def _runs(choice: Choice, with_text: bool) -> list[Path]:
+    """The chosen runs. Where the last name fits none and stands behind others, it may be a note of one word."""
+    try:
+        return chosen_runs(choice)
+    except RequestError as error:
+        one_word = not with_text and choice.names and (len(choice.names) > 1 or choice.is_filtered)
+        if not one_word or exists(choice.names[-1]) or repr(choice.names[-1]) not in str(error):
+            raise
+        raise RequestError(f"{error}\nA note of one word needs --text {choice.names[-1]}") from error
+
+
+def _tags(option: str, texts: Sequence[str]) -> list[str]:
+    """The tags of an option, each once."""
+    for text in texts:
+        if not text.strip(", \t\n"):
+            raise RequestError(f"{option} {text!r} names no tag; give TAG or TAG,TAG")
     tags = list(dict.fromkeys(tag for text in texts for tag in map(str.strip, text.split(",")) if tag))
     check_tags(tags)
     return tags
@@ -111,6 +143,16 @@ def _check_removed(tags: Sequence[str], before: Sequence[Notes]) -> None:
             nearest = difflib.get_close_matches(tag, there, n=1)
             hint = f"did you mean {nearest[0]}?" if nearest else f"they have {', '.join(there) or 'none'}"
             raise RequestError(f"--remove {tag}: none of the {counted(len(before), 'run')} has this tag; {hint}")
+
+
+def _check_replaced(note: str | None, before: Sequence[Notes]) -> None:
+    """Refuse to replace or remove notes of several runs."""
+    count = sum(noted.note not in ("", note) for noted in before)
+    if note is not None and len(before) > 1 and count:
+        what = "1 of these runs has another note already; --replace replaces it"
+        if count > 1:
+            what = f"{count:,} of these runs have another note already; --replace replaces them"
+        raise RequestError(what)
 
 
 def _readable(folders: Sequence[Path]) -> dict[Path, Notes]:
@@ -131,9 +173,7 @@ def _readable(folders: Sequence[Path]) -> dict[Path, Notes]:
 
 
 def _print_json(notes: Mapping[Path, Notes]) -> None:
-    runs = [
-        {"folder": str(folder), "tags": list(noted.tags), "note": noted.note or None} for folder, noted in notes.items()
-    ]
+    runs = [{"folder": str(folder), **noted.content()} for folder, noted in notes.items()]
     print(json.dumps(runs, indent=2))
 
 
@@ -164,14 +204,22 @@ def _say_changed(before: Mapping[Path, Notes], after: Mapping[Path, Notes]) -> N
     more = len(changed) - LISTED
     notes = [f"and {more:,} more"] * (more > 0)
     print_tables(console(), [_table(title, changed[:LISTED], notes)])
-    replaced = sorted({before[folder].note for folder, noted in changed if noted.note != before[folder].note} - {""})
-    for text in replaced[:LISTED]:
-        sys.stderr.write(f"fitbench: the note was: {clean(text)}\n")
+
+
+def _say_replaced(before: Mapping[Path, Notes], after: Mapping[Path, Notes]) -> None:
+    """Every note that was replaced, with its run, as it is kept nowhere else."""
+    for folder, old in before.items():
+        if old.note and old.note != after[folder].note:
+            write_note(f"the note of {clean(_name(folder))} was: {clean(old.note)}")
+
+
+def _name(folder: Path) -> str:
+    return f"{folder.parent.name}/{folder.name}"
 
 
 def _table(title: str, runs: Sequence[tuple[Path, Notes]], notes: Sequence[str]) -> Table:
     columns = [
-        column("run", runs, lambda run: clean(f"{run[0].parent.name}/{run[0].name}"), right=False, key=True),
+        column("run", runs, lambda run: clean(_name(run[0])), right=False, key=True),
         column("tags", runs, lambda run: ", ".join(run[1].tags), right=False, key=True),
         column("note", runs, lambda run: clean(" ".join(run[1].note.split())), right=False, key=True),
     ]

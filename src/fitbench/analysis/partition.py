@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fitbench.analysis.frame import plain_values
 from fitbench.record.reading import is_number
+from fitbench.record.tested_on import connected
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,24 +60,3 @@ def partitions(
     ]
     return [None if partition is None else configured[first]
             for partition, first in zip(configured, connected(signs), strict=True)]  # fmt: skip
-
-
-def connected(signs: Sequence[Sequence[Hashable]]) -> list[int]:
-    """The position of the first run that each run belongs to: runs that share a sign belong together.
-
-    If a run shares a sign with a second run, and this one another with a third, all three belong together. A run
-    without signs is alone.
-    """
-    owner: dict[Hashable, int] = {}
-    earlier = list(range(len(signs)))
-
-    def first(run: int) -> int:
-        while earlier[run] != run:
-            earlier[run] = run = earlier[earlier[run]]
-        return run
-
-    for run, of_run in enumerate(signs):
-        for sign in of_run:
-            a, b = sorted((first(run), first(owner.setdefault(sign, run))))
-            earlier[b] = a
-    return list(map(first, range(len(signs))))

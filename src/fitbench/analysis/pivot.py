@@ -12,7 +12,7 @@ from fitbench.analysis import request
 from fitbench.analysis.comparable import comparable, labels, of_a_part
 from fitbench.analysis.comparison import Compared, Comparison, compared
 from fitbench.analysis.frame import column, in_known_groups, of_known_task, plain_values, varying
-from fitbench.analysis.groups import Group, Identity, also_differ, group, in_order, row_texts
+from fitbench.analysis.groups import Group, Identity, also_differ, group_each, in_order, row_texts
 from fitbench.analysis.names import short_name
 from fitbench.analysis.telling import by_kind, text
 from fitbench.errors import RequestError
@@ -185,8 +185,10 @@ def _matrix(frame: pd.DataFrame, parts: Parts, pivot: str, by: str | None, metri
     quantities = [request.measured(frame, metric) for metric in wanted]
     keys = _keys(frame, [part for _, part in parts], pivot, by)
     kept, varied = [in_known_groups(part, keys) for _, part in parts], varying(frame)
+    by_part = [group_each(part, keys, quantities, varied) for part in kept]
     by_metric = [
-        [compared(part, group(part, keys, metric, varied), metric, keys) for part in kept] for metric in quantities
+        [compared(part, groups[place], metric, keys) for part, groups in zip(kept, by_part, strict=True)]
+        for place, metric in enumerate(quantities)
     ]
     found = list(dict.fromkeys(entry.identity for one in by_metric[0] for entry in one.groups))
     blocks = [_block(metric, of_metric, found) for metric, of_metric in zip(quantities, by_metric, strict=True)]

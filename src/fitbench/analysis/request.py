@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from fitbench import metrics
 from fitbench.analysis.comparable import comparable
-from fitbench.analysis.filters import select
 from fitbench.analysis.frame import (
     column,
     load_runs,
@@ -14,7 +13,7 @@ from fitbench.analysis.frame import (
     quantities_of,
     say_unread,
 )
-from fitbench.analysis.studies import Which, narrowed, of_named_studies
+from fitbench.analysis.studies import Which, fitting, narrowed, of_named_studies
 from fitbench.analysis.telling import default_keys
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity, find
@@ -36,11 +35,10 @@ def selected_runs(which: Which) -> pd.DataFrame:
     say_unread(frame)
     if frame.empty:
         raise RequestError("none of the runs can be read")
-    frame = of_named_studies(frame, which)
-    kept = select(frame, which.where) if which.where is not None else frame
+    kept = fitting(frame, which)
     if kept.empty:
-        raise RequestError(f"--where {which.where!r} keeps none of the {len(frame)} runs")
-    return narrowed(kept, which)
+        raise RequestError(f"--where {which.where!r} keeps none of the {len(of_named_studies(frame, which))} runs")
+    return narrowed(kept, which, finished=True)
 
 
 def newest_set(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:

@@ -187,6 +187,5 @@ def shortened_cells(columns: list[Column], runs: pd.DataFrame) -> list[Column]:
 
 def _short_run_ids(run_ids: Sequence[str]) -> list[str] | None:
     """The ends of the run_ids, which commands take in their place; None where they do not tell the runs apart."""
-    names = map(parse_run_id, run_ids)
-    short = [str(name._replace(group=name.config_id)) for name in names if name and name.config_id]
+    short = [name.short for name in map(parse_run_id, run_ids) if name and name.config_id]
     return short if len(short) == len(run_ids) and len(set(short)) == len(set(run_ids)) else None

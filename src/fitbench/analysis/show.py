@@ -19,8 +19,8 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.failure import error_line
 from fitbench.record.folder import State
 from fitbench.record.naming import find_run
-from fitbench.record.notes import read_notes
-from fitbench.text import check_format, clean, console, describe, number, span
+from fitbench.record.notes import Notes, read_notes
+from fitbench.text import check_format, clean, console, describe, hint, number, span
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,17 +65,16 @@ def _in_history(name: str, history: Sequence[Mapping[str, Any]]) -> str:
     recorded = dict.fromkeys(metrics.split(key)[1] for epoch in history for key in epoch if key not in metrics.RESERVED)
     metric = name if name in recorded else metrics.split(name)[1]
     if metric not in recorded:
-        raise RequestError(f"--metric: the history has no {name!r}; {metrics.hint(metric, recorded)}")
+        raise RequestError(f"--metric: the history has no {name!r}; {hint(metric, recorded)}")
     return metric
 
 
 def _noted(run: RunFiles) -> dict[str, Any]:
     """The tags and the note; with the reason under `unread_notes` if they cannot be read."""
     try:
-        noted = read_notes(run.folder)
+        return read_notes(run.folder).content()
     except FitbenchError as error:
-        return {"tags": [], "note": None, UNREAD_NOTES: str(error)}
-    return {"tags": list(noted.tags), "note": noted.note or None}
+        return {**Notes().content(), UNREAD_NOTES: str(error)}
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ast
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fitbench.analysis.filters import parse
+from fitbench.analysis.filters import parse, select
 from fitbench.analysis.frame import plain_values
 from fitbench.errors import RequestError
+from fitbench.record.naming import find_folder
 from fitbench.record.newest import last_change
 from fitbench.stderr import write_note
-from fitbench.text import clean, counted, first_of
+from fitbench.text import clean, counted, hint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ class Which:
     """Which runs a command is about.
 
     Attributes:
-        paths: as `load_runs` takes them; none: outputs/.
+        paths: folders, or names of studies and runs, see `located`; none: outputs/.
         where: a filter, see `filters`.
         study: the study of which the runs must be, or several with commas between them.
         every: whether runs of all studies count. If not, and no study is named, the command is about the newest, unless
@@ -40,9 +40,21 @@ class Which:
     study: str | None = None
     every: bool = False
 
+    def located(self, outputs: Path = Path("outputs")) -> Which:
+        """The same request with folders in the place of names of studies and runs in `outputs`.
+
+        Raises:
+            RequestError: a path is no folder and no name, see `find_folder`.
+        """
+        return replace(self, paths=[find_folder(path, outputs) for path in self.paths])
+
+    def of_every_study(self) -> Which:
+        """The same request, not narrowed to the newest study."""
+        return self if self.study is not None else replace(self, every=True)
+
     def printed_as(self, format: str) -> Which:
         """The same request for output of this format. CSV and JSON are not narrowed to the newest study."""
-        return replace(self, every=True) if self.study is None and format in OF_SCRIPTS else self
+        return self.of_every_study() if format in OF_SCRIPTS else self
 
     def check(self) -> None:
         """Refuse a request that cannot be met, before runs are read.
@@ -83,31 +95,51 @@ def of_named_studies(frame: pd.DataFrame, which: Which) -> pd.DataFrame:
     names = [which.study] if which.study in studies else [name.strip() for name in which.study.split(",")]
     for name in names:
         if name not in studies:
-            nearest = difflib.get_close_matches(name, studies, n=1)
-            hint = f"did you mean {clean(nearest[0])}?" if nearest else f"there are {first_of(sorted(studies))}"
-            raise RequestError(f"--study {which.study}: there is no study {name!r} here; {hint}")
+            known = hint(name, sorted(studies))
+            raise RequestError(f"--study {which.study}: there is no study {name!r} here; {known}")
     return frame[frame["study"].isin(names)]
 
 
-def narrowed(frame: pd.DataFrame, which: Which) -> pd.DataFrame:
+def fitting(frame: pd.DataFrame, which: Which) -> pd.DataFrame:
+    """The runs of a frame that are of the studies that are named, and fit the filter.
+
+    Raises:
+        RequestError: as `of_named_studies` and `filters.select`.
+    """
+    frame = of_named_studies(frame, which)
+    return select(frame, which.where) if which.where is not None else frame
+
+
+def narrowed(frame: pd.DataFrame, which: Which, finished: bool = False) -> pd.DataFrame:
     """The runs of the newest study of a frame; all if they are of one, or the request is not about the newest alone.
 
     If runs are left out, a line on stderr says so.
+
+    Args:
+        frame: from `load_runs`, or a part of it.
+        which: the request.
+        finished: whether the newest study is the newest that has a finished run, see `newest_studies`.
     """
     studies = frame["study"].nunique()
     if which.study is not None or studies < 2 or which.of_all_studies(frame):
         return frame
-    newest = newest_first(frame)[0]
+    newest = newest_studies(frame, finished)[0]
     chosen = frame[frame["study"] == newest]
     more = counted(len(frame) - len(chosen), "run")
     others = "1 other study" if studies == 2 else f"{studies - 1} other studies"
-    write_note(f"study {clean(newest)}, the newest; --study NAME shows another, --all adds {more} of {others}")
+    kind = "the newest" if newest == newest_studies(frame)[0] else "the newest with a finished run"
+    write_note(f"study {clean(newest)}, {kind}; --study NAME shows another, --all adds {more} of {others}")
     return chosen
 
 
-def newest_first(frame: pd.DataFrame) -> list[str]:
-    """The studies of a frame, first that whose run changed last: finished last, or is being trained."""
-    latest: dict[str, float] = {}
+def newest_studies(frame: pd.DataFrame, finished: bool = False) -> list[str]:
+    """The studies of a frame, the newest first.
+
+    The newest study is that of the run that changed last: that finished last, or is being trained. Commands that need
+    finished runs count these alone. Studies without a finished run then come behind the others.
+    """
+    latest: dict[str, tuple[bool, float]] = {}
     for study, folder, ended in zip(*(plain_values(frame[name]) for name in RUN_AND_END), strict=True):
-        latest[study] = max(latest.get(study, 0.0), ended.timestamp() if ended else last_change(folder))
+        time = (finished and bool(ended), ended.timestamp() if ended else last_change(folder))
+        latest[study] = max(latest.get(study, time), time)
     return sorted(latest, key=lambda name: (latest[name], name), reverse=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitbench.analysis.frame import column, plain_values, varying
+from fitbench.analysis.frame import column, plain_values, varying, without_attrs
 from fitbench.analysis.rows import STARTED, WEIGHTS
 from fitbench.analysis.search_record import parted, read_search
 from fitbench.errors import FitbenchError, RequestError
@@ -36,6 +36,7 @@ def default_keys(frame: pd.DataFrame) -> list[str]:
     does: files of different size; else the checksum of the data does. Where nothing varies, the keys are model.name and
     optimizer.name. They are in the order of the frame.
     """
+    frame = without_attrs(frame)
     columns = {name: list(map(by_kind, plain_values(frame[name]))) for name in varying(frame)}
     implied = {"training.validation_split"} if frame["fold"].notna().any() else set()
 

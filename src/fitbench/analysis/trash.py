@@ -7,16 +7,19 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 from fitbench.analysis.ancestry import descendants
 from fitbench.analysis.chosen_runs import Choice, below, chosen_runs
 from fitbench.columns import Column, Note, Table, column, print_tables
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.record import trash
+from fitbench.record import trash, trash_moves
 from fitbench.record.files import exists
-from fitbench.record.naming import NAMED
+from fitbench.record.matching import fits
+from fitbench.record.naming import NAMED, check_name
 from fitbench.record.trash import Trashed, trashed
+from fitbench.stderr import write_note
 from fitbench.text import age, check_format, clean, console, counted, first_of
 
 LISTED = 10  # runs that are listed when they are moved or deleted
@@ -28,33 +31,32 @@ def put_away(choice: Choice) -> None:
     """Move runs to the trash, and say which, how large they are, and what brings them back.
 
     Raises:
-        RequestError: no run is chosen, or one is being trained. Nothing has been moved.
+        RequestError: no run is chosen, or one is being trained or lies elsewhere. Nothing has been moved.
         FitbenchError: a run cannot be moved.
     """
     if choice.is_empty:
         raise RequestError("which runs? name runs or a study, or select them with --where; --list shows the trash")
-    of_outputs: dict[Path, list[Path]] = {}
-    for folder in chosen_runs(choice):
-        of_outputs.setdefault(trash.outputs_of_run(folder, choice.outputs), []).append(folder)
-    for outputs, folders in of_outputs.items():
-        runs = trash.put_away(outputs, folders)
+    moved = trash_moves.put_away(chosen_runs(choice), choice.outputs)
+    for folder, group in groupby(moved, key=lambda run: run.trash):
+        runs = list(group)
         back = trash.restore_command(runs[0], runs[0].time)
         _print("Put in the trash", runs, f"{back} puts {'it' if len(runs) == 1 else 'them'} back")
-        _say_effects(outputs, runs)
+        _say_effects(folder.parent, runs)
 
 
 def _say_effects(outputs: Path, runs: Sequence[Trashed]) -> None:
-    """Name what still needs the runs: runs that come from them, and searches."""
+    """Name what was moved beside the runs, and what still needs them: runs that come from them, and searches."""
     heirs = descendants({run.home.name for run in runs}, outputs)
     for folder, how in heirs[:LISTED]:
-        sys.stderr.write(f"fitbench: {clean(folder)} {clean(how)}; it cannot be trained again without that run\n")
+        write_note(f"{clean(folder)} {clean(how)}; it cannot be trained again without that run")
     if len(heirs) > LISTED:
-        sys.stderr.write(f"fitbench: and {len(heirs) - LISTED:,} more runs come from them\n")
-    for study in sorted({run.home.parent for run in runs}):
-        if exists(study / SEARCH):
-            sys.stderr.write(
-                f"fitbench: {clean(study / SEARCH)} keeps the trials of these runs; the search does not repeat them\n"
-            )
+        write_note(f"and {len(heirs) - LISTED:,} more runs come from them")
+    for home, in_trash in sorted({run.study_home: run.study_folder for run in runs}.items()):
+        if exists(home / SEARCH):
+            write_note(f"{clean(home / SEARCH)} keeps the trials of these runs; the search does not repeat them")
+        if files := trash.search_files(in_trash):
+            names = first_of(clean(path.name) for path in files)
+            write_note(f"the search of {clean(home)} is in the trash with its runs ({names}); it would begin anew")
 
 
 def show(choice: Choice, format: str) -> None:
@@ -65,11 +67,11 @@ def show(choice: Choice, format: str) -> None:
     """
     check_format(format, ("table", "json"))
     runs = _in_trash(choice)
-    sizes = [trash.size(run.folder) for run in runs]
+    sizes = [run.bytes for run in runs]
     if format == "json":
         content = [
-            {"name": run.name, "study": run.study, "run_id": run.home.name, "folder": str(run.folder),
-             "trashed_at": None if run.when is None else f"{run.when:%Y-%m-%dT%H:%M:%SZ}", "bytes": size}
+            {"name": run.name, "study": run.study, "run_id": None if run.is_search else run.home.name,
+             "folder": str(run.folder), "trashed_at": f"{run.when:%Y-%m-%dT%H:%M:%SZ}", "bytes": size}
             for run, size in zip(runs, sizes, strict=True)
         ]  # fmt: skip
         print(json.dumps(content, indent=2))
@@ -77,7 +79,7 @@ def show(choice: Choice, format: str) -> None:
     if not runs:
         print(f"There is nothing in the trash of {clean(choice.outputs)}.")
         return
-    total = f"{counted(len(runs), 'run')}, {_bytes(sum(sizes))}; --restore RUN puts one back, --empty deletes them all"
+    total = f"{_counted(runs)}, {_bytes(sum(sizes))}; --restore RUN puts one back, --empty deletes them all"
     print_tables(console(), [Table("", _columns(runs, sizes), [Note(total, "")])])
 
 
@@ -91,17 +93,20 @@ def restore(choice: Choice) -> None:
     if choice.is_empty:
         raise RequestError("which runs? name runs, a study or a time of fitbench trash --list, or select with --where")
     runs = _in_trash(choice)
-    stay = trash.restore(runs)
-    _print("Restored", runs, "", sizes=False)
+    stay = trash_moves.restore(runs)
+    stayed = {path.parent for path in stay}
+    restored = [run for run in runs if not (run.is_search and run.folder in stayed)]
+    if restored:
+        _print("Restored", restored, "", sizes=False)
     for path in stay:
-        sys.stderr.write(f"fitbench: {clean(path)} stays in the trash: its study has such a file again\n")
+        write_note(f"{clean(path)} stays in the trash: its study has such a file again")
 
 
 def empty(choice: Choice, yes: bool) -> None:
     """Delete what is in the trash for good, or what is chosen of it; ask before.
 
     Raises:
-        RequestError: what is chosen is not in the trash, or nobody can be asked.
+        RequestError: what is chosen is not in the trash, the trash is a link, or nobody can be asked.
         FitbenchError: the answer is no, or a file cannot be deleted.
     """
     runs = _in_trash(choice)
@@ -109,11 +114,13 @@ def empty(choice: Choice, yes: bool) -> None:
     if not (folder.is_dir() if choice.is_empty else runs):
         print(f"There is nothing in the trash of {clean(choice.outputs)}.")
         return
-    space = _bytes(trash.size(folder) if choice.is_empty else sum(trash.size(run.folder) for run in runs))
+    space = _bytes(sum(run.bytes for run in runs) + trash.size(folder / trash.DELETED))
     if not yes:
-        _confirm(f"Delete {counted(len(runs), 'run')} ({space}) for good?")
-    trash.delete(choice.outputs, None if choice.is_empty else runs)
-    print(f"Deleted {counted(len(runs), 'run')} for good; {space} are free.")
+        _confirm(f"Delete {_counted(runs)} ({space}) for good?")
+    unknown = trash_moves.delete(choice.outputs, runs)
+    print(f"Deleted {_counted(runs)} for good; {space} are free.")
+    for path in unknown:
+        write_note(f"{clean(path)} stays: it holds no run and no search that fitbench has put there")
 
 
 def _confirm(question: str) -> None:
@@ -134,6 +141,7 @@ def _in_trash(choice: Choice) -> list[Trashed]:
     Raises:
         RequestError: a name fits no run there, or several; or the filter keeps none.
     """
+    trash.check_trash(choice.outputs)
     runs = trashed(choice.outputs)
     if choice.is_empty:
         return runs
@@ -142,31 +150,31 @@ def _in_trash(choice: Choice) -> list[Trashed]:
     if choice.names:
         named = [run for name in choice.names for run in _named(name, runs)]
         runs = list(dict.fromkeys(named))
-    if choice.where is not None or choice.study is not None:
-        fits = set(below([run.folder for run in runs], choice))
-        runs = [run for run in runs if run.folder in fits]
+    if choice.is_filtered:
+        kept = set(below([run.folder for run in runs if not run.is_search], choice))
+        runs = [run for run in runs if run.folder in kept]
     return runs
 
 
 def _named(text: str, runs: Sequence[Trashed]) -> list[Trashed]:
     """The runs that a person means: all of a time or a study, or the only one that a name or a part of it fits."""
-    wanted = text.strip("/")
+    wanted = check_name(text).strip("/")
     for prefix in (str(runs[0].trash), str(runs[0].trash.parent)):
-        wanted = wanted.removeprefix(prefix.strip("/")).strip("/")
-    groups = [run for run in runs if wanted in (run.time, str(run.place.parent), f"{run.time}/{run.place.parent}")]
-    if groups:
-        return groups
-    for fits in (
-        [run for run in runs if wanted in (run.name, str(run.place), run.home.name)],
-        [run for run in runs if wanted in run.name],
-    ):
-        if len(fits) == 1:
-            return fits
-        if fits:
-            lines = "".join(f"\n  {run.name}" for run in fits[:NAMED])
-            more = f"\n  and {len(fits) - NAMED} more" if len(fits) > NAMED else ""
-            raise RequestError(f"{text!r} fits {len(fits)} runs in the trash:{lines}{more}")
-    raise RequestError(f"{text!r} fits none of the {counted(len(runs), 'run')} in the trash; --list shows them")
+        wanted = f"{wanted}/".removeprefix(f"{prefix.strip('/')}/").strip("/")
+    time, _, rest = wanted.partition("/")
+    if of_time := [run for run in runs if run.time == time]:
+        runs, wanted = of_time, rest
+    if of_study := [run for run in runs if wanted in ("", run.study)]:
+        return of_study
+    for names in fits(wanted, {str(run.place) for run in runs if not run.is_search}):
+        fitting = [run for run in runs if str(run.place) in names]
+        if len(fitting) > 1:
+            lines = "".join(f"\n  {run.name}" for run in fitting[:NAMED])
+            more = f"\n  and {len(fitting) - NAMED} more" if len(fitting) > NAMED else ""
+            raise RequestError(f"{text!r} fits {len(fitting)} runs in the trash:{lines}{more}")
+        if fitting:
+            return fitting
+    raise RequestError(f"{text!r} fits none of the {_counted(runs)} in the trash; --list shows them")
 
 
 # -- what is printed --------------------------------------------------------------------------------------------------
@@ -174,10 +182,10 @@ def _named(text: str, runs: Sequence[Trashed]) -> list[Trashed]:
 
 def _print(what: str, runs: Sequence[Trashed], last: str, sizes: bool = True) -> None:
     """Which runs were moved: how many of which study, the first of them, and a last line."""
-    studies = Counter(str(run.place.parent) for run in runs)
-    space = [trash.size(run.folder) for run in runs] if sizes else []
+    studies = Counter(run.study for run in runs)
+    space = [run.bytes for run in runs] if sizes else []
     names = first_of([f"{count} of {study}" for study, count in studies.items()], LISTED)
-    title = f"{what}: {counted(len(runs), 'run')}" + (f" ({names})" if len(studies) > 1 else "")
+    title = f"{what}: {_counted(runs)}" + (f" ({names})" if len(studies) > 1 else "")
     shown = runs[:LISTED]
     columns = [_run_column(shown)] + ([_size_column(space[:LISTED])] if sizes else [])
     more = len(runs) - len(shown)
@@ -188,7 +196,7 @@ def _print(what: str, runs: Sequence[Trashed], last: str, sizes: bool = True) ->
 
 def _columns(runs: Sequence[Trashed], sizes: Sequence[int]) -> list[Column]:
     now = datetime.now(UTC)
-    ages = ["-" if run.when is None else age((now - run.when).total_seconds()) for run in runs]
+    ages = [age((now - run.when).total_seconds()) for run in runs]
     return [
         _run_column(runs),
         column("time", runs, lambda run: clean(run.time), right=False, spare=2),
@@ -198,11 +206,18 @@ def _columns(runs: Sequence[Trashed], sizes: Sequence[int]) -> list[Column]:
 
 
 def _run_column(runs: Sequence[Trashed]) -> Column:
-    return column("run", runs, lambda run: clean(run.place), right=False, key=True)
+    return column("run", runs, lambda run: clean(run.place) + " (search)" * run.is_search, right=False, key=True)
 
 
 def _size_column(sizes: Sequence[int]) -> Column:
     return Column("size", list(map(_bytes, sizes)))
+
+
+def _counted(runs: Sequence[Trashed]) -> str:
+    """How many runs, and of how many searches there are files without runs."""
+    searches = sum(run.is_search for run in runs)
+    texts = [counted(len(runs) - searches, "run")] * (len(runs) > searches or not runs)
+    return " and ".join(texts + [f"the files of {counted(searches, 'search')}"] * (searches > 0))
 
 
 def _bytes(count: int) -> str:

@@ -30,6 +30,18 @@ def shortened(text: object, inches: float, size: float = SIZE) -> str:
     return cut(max(0, bisect_right(range(most + 1), inches, key=lambda kept: length(cut(kept), size)) - 1))
 
 
+def in_lines(text: str, inches: float, size: float = SIZE) -> str:
+    """A sentence in lines that fit into so many inches, broken between words; a longer word is shortened."""
+    lines: list[str] = []
+    for word in clean(text).split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and length(longer, size) <= inches:
+            lines[-1] = longer
+        else:
+            lines.append(shortened(word, inches, size))
+    return "\n".join(lines)
+
+
 def in_two_lines(text: str, inches: float, size: float = SIZE) -> str:
     """The text, broken at the space nearest to its middle where it does not fit into so many inches."""
     spaces = [i for i, character in enumerate(text) if character == " "]

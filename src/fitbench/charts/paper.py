@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis.axes import MARGIN, UNLIMITED, Axis, Ends, axis_of, enclosed, tick_texts
 from fitbench.analysis.palette import EDGE, GREY, GRID
-from fitbench.charts.labels import FONT, SIZE, labels, shortened
+from fitbench.charts.labels import FONT, SIZE, in_lines, labels
 from fitbench.record.files import write_whole
 
 if TYPE_CHECKING:
@@ -112,9 +112,9 @@ def lacking(figure: Figure) -> str:
 
 
 def head(figure: Figure, text: str) -> None:
-    """Put a line of text above all."""
+    """Put a text above all, in as many lines as it needs."""
     if text:
-        name = shortened(text, figure.get_figwidth() - 0.1)
+        name = in_lines(text, figure.get_figwidth() - 0.1)
         figure.suptitle(name, x=0.04 / figure.get_figwidth(), ha="left", fontsize=SIZE, color=GREY)
 
 
@@ -132,7 +132,7 @@ def legend_above(
         order = [i for column in range(count) for i in range(column, len(handles), count)]
         legend = figure.legend(
             [handles[i] for i in order], [texts[i] for i in order], loc="outside upper left", ncols=count,
-            title=shortened(title, figure.get_figwidth() - 0.2) or None, alignment="left",
+            title=in_lines(title, figure.get_figwidth() - 0.2) or None, alignment="left",
         )  # fmt: skip
         legend.get_title().set_color(GREY)
         box = legend.get_window_extent(figure.canvas.get_renderer())  # type: ignore[attr-defined]

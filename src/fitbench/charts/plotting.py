@@ -57,7 +57,7 @@ def plot(
         FitbenchError: the file cannot be written.
     """
     _check(kind, output, x, width)
-    frame = request.newest_set(request.selected_runs(which), metric)
+    frame = request.newest_set(request.selected_runs(which.located()), metric)
     asked = KINDS[kind]
     measured, cost = asked.measured(frame, metric), quantities.find(x or "parameters", quantities_of(frame))
     too_large = (frame[[measured.column, cost.column]].abs() > LARGEST).any(axis=1)

@@ -14,6 +14,7 @@ from fitbench.analysis.palette import ACCENT, BLACK, GREY, MAIN, OTHERS
 from fitbench.analysis.search_record import objective_quantity, short_names
 from fitbench.analysis.series import axis_label
 from fitbench.charts import paper
+from fitbench.charts.from_best import FromBest, fit_from_best, from_best
 from fitbench.charts.labels import shortened
 
 if TYPE_CHECKING:
@@ -72,6 +73,17 @@ class Trials:
         """An objective of trials that have it, float [N]."""
         return np.array([trial["values"][objective] for trial in trials], float).clip(-LARGEST, LARGEST)
 
+    def scale(self, objective: int) -> FromBest | None:
+        """The scale of an axis of an objective; None for one whose steps are equal, or have equal ratios."""
+        if self.objectives[objective].metric is None:
+            return None
+        return from_best(self.values(self.finished, objective).tolist(), self.maximizes(objective))
+
+    def shown(self, objective: int) -> Ends:
+        """The ends of what an axis of an objective shows."""
+        scale = self.scale(objective)
+        return scale.shown if scale else self.range(objective)
+
     def range(self, objective: int = 0) -> Ends:
         """The ends of what an axis shows of an objective: all of a cost, the better values of a metric."""
         finished, pruned = (self.values(trials, objective).tolist() for trials in (self.finished, self.pruned))
@@ -81,13 +93,17 @@ class Trials:
 def objective_axis(axes: Axes, search: Trials, objective: int) -> None:
     """Let the y axis show an objective."""
     quantity = search.objectives[objective]
-    paper.fit(axes.yaxis, search.range(objective), (quantity.low, quantity.high), MARGIN, most=TICKS)
+    limits, scale = (quantity.low, quantity.high), search.scale(objective)
+    if scale:
+        fit_from_best(axes, scale, limits, MARGIN, TICKS + 2)
+    else:
+        paper.fit(axes.yaxis, search.shown(objective), limits, MARGIN, most=TICKS)
     axes.set_ylabel(search.labels[objective])
 
 
 def draw_trials(axes: Axes, search: Trials, place: Place, objective: int = 0) -> dict[str, Artist]:
     """A mark for each trial, at the end of the axis where its value is beyond; gives what a legend says, by text."""
-    low, high = search.range(objective)
+    low, high = search.shown(objective)
     maximize = search.maximizes(objective)
     end, beyond = axes.get_ylim()[0 if maximize else 1], "v" if maximize else "^"
     legend: dict[str, Artist] = {}
@@ -100,10 +116,10 @@ def draw_trials(axes: Axes, search: Trials, place: Place, objective: int = 0) ->
         here = [(x, y) for x, y in places if math.isfinite(x)]
         there = [(x, end) for x, y in here if not low <= y <= high]
         handle = draw_marks(axes, search, [(x, y) for x, y in here if low <= y <= high], kind)
-        draw_marks(axes, search, there, "outside", marker=beyond, color=LOOKS[kind][1])
+        beside = draw_marks(axes, search, there, "outside", marker=beyond, color=LOOKS[kind][1])
         outside += len(there)
         if here:
-            legend[text] = handle
+            legend[text] = beside if len(there) == len(here) else handle
     if outside:
         legend[f"{'below' if maximize else 'above'} the axis"] = draw_marks(axes, search, [], "outside", marker=beyond)
     failed = [(x, end) for x in map(place, search.failed) if math.isfinite(x)]

@@ -21,6 +21,7 @@ from hydra.types import RunMode
 from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from fitbench.composition import continuing
 from fitbench.composition.continuing import names_parent
 from fitbench.composition.errors import explained_errors
 from fitbench.composition.loader import KeepingLoader, expand_home
@@ -29,6 +30,7 @@ from fitbench.composition.start import configuration_of
 from fitbench.config import TOP_LEVEL, Config, Data, data_from_hydra, run_id, sweep_section
 from fitbench.config.folder import conf_folder
 from fitbench.errors import RequestError
+from fitbench.record.parents import check_fixed
 
 # Launchers in conf/ have the names of the plugins' schemas. Hydra 1.3 warns that it validates them against these.
 warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
@@ -87,12 +89,17 @@ class Composer:
         self.parsed: dict[str, Override] = {}
 
     def configuration(self, overrides: Sequence[str]) -> Config:
-        """Return the configuration of `fitbench train OVERRIDES`.
+        """Return the configuration of `fitbench train OVERRIDES`, one of several that are composed.
 
         Raises:
-            RequestError: it cannot be composed, or is wrong.
+            RequestError: it cannot be composed, is wrong, or names an earlier run by `@latest` or `@best`.
         """
-        return configuration_of(self.composed_with(overrides))
+        config = configuration_of(self.composed_with(overrides), of_several=True)
+        if config.parent is not None:
+            for override in filter(names_parent, overrides):
+                text = str(self.parse(override).value())
+                check_fixed(f"+{continuing.KEY}", text, config.parent.folder, config.outputs)
+        return config
 
     def data(self, choice: str, overrides: Sequence[str]) -> Data:
         """Return the data set of `fitbench train data=CHOICE OVERRIDES`, whatever the model takes.

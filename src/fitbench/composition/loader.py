@@ -187,7 +187,8 @@ def expand_home(composed: DictConfig) -> None:
 def _of_metrics(override: Override) -> Override:
     """An override of `metrics` as one of the section that it is while a configuration is composed."""
     section, _, name = override.key_or_group.partition(".")
-    if (section, name) == (sweep_section.KEY, "grid") and isinstance(override.value(), dict):
+    is_new = name.startswith("grid.") or (name == "grid" and isinstance(override.value(), dict))
+    if section == sweep_section.KEY and is_new and not override.is_delete():
         return replace(override, type=OverrideType.FORCE_ADD)
     if section != selection.KEY or override.is_sweep_override() or override.is_delete():
         return override

@@ -9,14 +9,18 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from fitbench.composition.errors import explained_errors
 from fitbench.composition.overrides import quoted
 from fitbench.config import Config, from_hydra
-from fitbench.record.parents import MODEL, checksum, find_finished
+from fitbench.record.parents import MODEL, check_fixed, checksum, find_finished
 from fitbench.record.reading import read_result
 
 KEY = "training.start"
 
 
-def configuration_of(composed: DictConfig) -> Config:
+def configuration_of(composed: DictConfig, of_several: bool = False) -> Config:
     """The checked configuration of what Hydra composed.
+
+    Args:
+        composed: with or without Hydra's own section.
+        of_several: whether it is of a sweep, search or table, in which `training.start` is the fixed name of a run.
 
     Raises:
         RequestError: as `from_hydra`; or `training.start` names no finished run in `outputs`.
@@ -27,6 +31,8 @@ def configuration_of(composed: DictConfig) -> Config:
     if not isinstance(text, str | int) or isinstance(text, bool):  # a part of a run_id may look like a number
         return from_hydra(composed)
     folder = find_finished(KEY, str(text), Path(str(outputs)))
+    if of_several:
+        check_fixed(KEY, str(text), folder, str(outputs))
     own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     with open_dict(own):
         own.training.start = {

@@ -31,6 +31,11 @@ class RunName(NamedTuple):
         match = re.search("-([0-9a-f]{8})$", self.group)
         return match[1] if match else None
 
+    @property
+    def short(self) -> str:
+        """The words at the end, as '1a2b3c4d-s0', which name the run, too; the whole of a renamed folder."""
+        return str(self._replace(group=self.config_id or self.group))
+
 
 def parse_run_id(run_id: str) -> RunName | None:
     """The parts of a run_id; None of a text that does not end as a run_id does."""

@@ -29,7 +29,13 @@ def _filters(value: Any) -> Any:
 
 
 KEYS = {"type": "array", "items": {"type": "string"}}
-Value = Annotated[str | int | float | bool | None, Allowed('a text such as "0.1,0.01" or range(5), or one value')]
+Value = Annotated[
+    str | int | float | bool | None,
+    Allowed(
+        'a text such as "0.1,0.01" or range(5), or one value; a key with points is written '
+        "'sweep.grid={training.epochs:\"5,10\"}'"
+    ),
+]
 Together = Annotated[list[str], Len(2), Allowed("a list of two or more keys")]
 Case = Annotated[
     dict[str, Any] | list[str],
@@ -42,8 +48,8 @@ class Sweep(Section):
 
     grid: dict[str, Value] = Field(
         {},
-        description="KEY: what would follow KEY= in the command, such as `0.1,0.01` or `range(5)`; a KEY=VALUE of the "
-        "command takes its place",
+        description='KEY: what would follow KEY= in the command, as `{seed: "range(5)", '
+        'optimizer.learning_rate: "0.1,0.01"}`; a KEY=VALUE of the command takes its place',
     )
     zip: Annotated[
         list[Together],
@@ -51,19 +57,24 @@ class Sweep(Section):
         WithJsonSchema({"anyOf": [KEYS, {"type": "array", "items": KEYS}]}),
         Allowed("a list of lists of two or more keys, such as [[model.width,optimizer.learning_rate]]"),
     ] = Field(
-        [], description="lists of keys whose values are taken together: the first of each, then the second of each"
+        [],
+        description="lists of keys whose values are taken together: the first of each, then the second of each, as "
+        "`[[model.width, optimizer.learning_rate]]`",
     )
     exclude: Annotated[
         list[str],
         BeforeValidator(_filters),
         WithJsonSchema({"anyOf": [{"type": "string"}, KEYS]}),
-        Allowed("a filter, or a list of filters"),
+        Allowed("a filter such as \"model == 'mlp' and seed > 0\", or a list of filters"),
     ] = Field(
         [],
-        description="filters as those of `fitbench runs --where`; the combinations that one of them fits are left out",
+        description="filters as those of `fitbench runs --where`, as `model == 'mlp' and seed > 0`; the combinations "
+        "that one of them fits are left out",
     )
     cases: list[Case] = Field(
-        [], description="each is a section KEY: VALUE, or a list of texts KEY=VALUE, and is combined with all else"
+        [],
+        description="each is a section KEY: VALUE, or a list of texts KEY=VALUE, and is combined with all else, as "
+        "`[{model: mlp, optimizer: sgd}, {model: softmax}]`",
     )
 
 
@@ -91,4 +102,6 @@ def refuse(composed: DictConfig) -> None:
     """
     if keys := given(composed):
         named = ", ".join(f"{KEY}.{key}" for key in keys)
-        raise RequestError(f"{named}: combinations are for a sweep, fitbench train -m; add -m, or leave them out")
+        raise RequestError(
+            f"{named}: only a sweep, fitbench train -m, has combinations; leave them out of any other command"
+        )

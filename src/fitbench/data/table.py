@@ -30,10 +30,9 @@ from fitbench.data.table_columns import (
 from fitbench.data.targets import Targets, decided
 from fitbench.errors import DataError, RequestError
 from fitbench.kinds import KINDS, TABLE
-from fitbench.metrics import hint
 from fitbench.record.dataset import Column
 from fitbench.tasks import task_of
-from fitbench.text import clean, counted, first_of
+from fitbench.text import clean, counted, first_of, hint
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from fitbench.errors import DataError
-from fitbench.metrics import hint
 from fitbench.record.dataset import Column
-from fitbench.text import clean, first_of, in_digits
+from fitbench.text import clean, first_of, hint, in_digits
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,7 @@ from fitbench.data.series_file import read_series_file
 from fitbench.data.series_text import SeriesFile
 from fitbench.data.tslearn_file import TSLEARN_ARRAYS, read_tslearn
 from fitbench.errors import DataError, RequestError
-from fitbench.metrics import hint
+from fitbench.text import hint
 
 
 @dataclass(frozen=True)

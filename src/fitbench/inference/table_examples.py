@@ -18,12 +18,11 @@ from fitbench.inference.examples import Examples
 from fitbench.inference.layout import Layout
 from fitbench.inference.options import Options, refuse_options
 from fitbench.kinds import TABLE
-from fitbench.metrics import hint
 from fitbench.record.dataset import Column
 from fitbench.record.inputs import Inputs
 from fitbench.record.reading import output_names
 from fitbench.tasks import task_of
-from fitbench.text import clean, counted, first_of
+from fitbench.text import clean, counted, first_of, hint
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -48,11 +48,20 @@ def one_section(arguments: Sequence[str], read: Read) -> tuple[list[str], list[s
     of_sweep = [text for text in arguments if is_of_sweep(text.partition("=")[0])]
     for override in read(of_sweep):
         if override.is_sweep_override():
-            key = override.key_or_group
-            grid = key.partition("sweep.grid.")[2]
-            remedy = f"write {grid}=A,B in the command" if grid else f"give {key} one value"
-            raise RequestError(f"{override.input_line}: the section sweep does not vary in a sweep; {remedy}")
+            raise RequestError(
+                f"{override.input_line}: the section sweep does not vary in a sweep; {_instead(override)}"
+            )
     return of_sweep, [text for text in arguments if text not in of_sweep]
+
+
+def _instead(override: Override) -> str:
+    """What to write instead of several values of a key of the section `sweep`."""
+    key, values = override.key_or_group, list(override.sweep_string_iterator())
+    if grid := key.partition("sweep.grid.")[2]:
+        return f"write {grid}=A,B in the command"
+    if key == "sweep.zip" and "[" not in override.input_line:
+        return f"write 'sweep.zip=[[{','.join(values)}]]'"
+    return f"give {key} one value"
 
 
 def combinations(file: Sequence[str], command: Sequence[str], sweep: Sweep, read: Read) -> Combinations:
@@ -66,13 +75,15 @@ def combinations(file: Sequence[str], command: Sequence[str], sweep: Sweep, read
         read: reads overrides.
 
     Raises:
-        RequestError: a key has no values or an interval, keys cannot go together, a case is wrong, or there are too
-            many combinations.
+        RequestError: a key has no values or an interval, or is given twice, keys cannot be zipped, a case is wrong, or
+            there are too many combinations.
     """
     of_command = read(command)
     keys = {_key(override) for override in of_command}
-    of_files = [*read(file), *_grid(sweep, read)]
-    overrides = [*(override for override in of_files if _key(override) not in keys), *of_command]
+    of_files = {"hydra.sweeper.params": read(file), "sweep.grid": _grid(sweep, read)}
+    remaining = {place: [each for each in given if _key(each) not in keys] for place, given in of_files.items()}
+    _check_given_once({**remaining, "the command": of_command})
+    overrides = [*chain.from_iterable(remaining.values()), *of_command]
     for override in overrides:
         _check(override)
     cases = _cases(sweep.cases, read, {_key(override): override for override in overrides})
@@ -88,15 +99,16 @@ def _grid(sweep: Sweep, read: Read) -> list[Override]:
     for key, value in sweep.grid.items():
         with located("sweep.grid"):
             [override] = read([f"{key}={value if isinstance(value, str) else _value(value)}"])
-            _check_of_job(override)
+            _check_of_job(override, "sweep.grid")
         overrides.append(override)
     return overrides
 
 
-def _check_of_job(override: Override) -> None:
+def _check_of_job(override: Override, place: str) -> None:
+    """Refuse an override that no job has of its own, at this place."""
     if override.is_hydra_override() or is_of_sweep(override.key_or_group):
         raise RequestError(
-            f"{override.input_line}: {override.key_or_group} is of the whole sweep; it cannot stand here"
+            f"{override.input_line}: {override.key_or_group} applies to the whole sweep; remove it from {place}"
         )
 
 
@@ -116,6 +128,23 @@ def _check(override: Override) -> None:
         raise RequestError(f"{line}: an interval is for fitbench search; a sweep has range(START,STOP,STEP) or A,B")
     if not _values(override):
         raise RequestError(f"{line}: no values, so this sweep has no jobs")
+
+
+def _check_given_once(given: Mapping[str, Sequence[Override]]) -> None:
+    """Refuse a key that is given twice and has several values, or that two places give: the last would hide the others.
+
+    Args:
+        given: the overrides, by the place where they stand.
+    """
+    found: dict[str, tuple[str, Override]] = {}
+    for place, override in ((place, override) for place, overrides in given.items() for override in overrides):
+        other, first = found.setdefault(_key(override), (place, override))
+        several = first.is_sweep_override() or override.is_sweep_override()
+        if first is not override and (several or other != place):
+            raise RequestError(
+                f"{_key(override)} is given twice, as {first.input_line} in {other} and as {override.input_line} in "
+                f"{place}; leave out one of the two"
+            )
 
 
 def _values(override: Override) -> list[str]:
@@ -154,7 +183,7 @@ def _check_zipped(key: str, swept: Mapping[str, Override], group_of: Mapping[str
         others = f"; this sweep has several values of {', '.join(swept)}" if swept else ""
         raise RequestError(f"sweep.zip: {key} has no list of values; give several, as {key}=A,B{others}")
     if key in group_of:
-        raise RequestError(f"sweep.zip: {key} stands there twice; the values of a key go with those of one other list")
+        raise RequestError(f"sweep.zip: {key} is listed twice; a key can be in one list only")
 
 
 def _zipped(overrides: Sequence[Override]) -> Choices:
@@ -168,7 +197,7 @@ def _zipped(overrides: Sequence[Override]) -> Choices:
         counts = ", ".join(
             f"{_key(override)} has {len(each)}" for override, each in zip(overrides, values, strict=True)
         )
-        raise RequestError(f"sweep.zip: {counts} values; keys that go together have equally many")
+        raise RequestError(f"sweep.zip: {counts} values; zipped keys need the same number of values")
     return list(zip(*values, strict=True))
 
 
@@ -195,7 +224,7 @@ def _case(name: str, case: Mapping[str, Any] | Sequence[str], read: Read, others
         for override in read(texts):
             key = _key(override)
             refuse_several(override, "a case has one value of a key; another value is another case")
-            _check_of_job(override)
+            _check_of_job(override, "this case")
             if key in keys:
                 raise RequestError(f"{key} is given twice")
             if key in others:

@@ -1,17 +1,22 @@
 """`fitbench train`: Hydra composes the configuration of each job, and the job is trained unless it is recorded."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra._internal.utils import get_args_parser
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
@@ -22,7 +27,7 @@ from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import cannot_write, run
 from fitbench.launch.longer import advice
-from fitbench.launch.plan import REFUSED, Plan, plan
+from fitbench.launch.plan import Plan, plan
 from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.launch.summary import SweepSummary
 from fitbench.launch.sweep_job import Job
@@ -30,13 +35,14 @@ from fitbench.record.folder import folder_of
 from fitbench.record.trash import trained_anew
 from fitbench.stderr import write_note
 
+if TYPE_CHECKING:
+    from fitbench.launch.sweep import Train
+
 ReportRun = Callable[[Path, dict[str, Any], bool], None]
 ReportSweep = Callable[[SweepSummary], None]
 ReportPlan = Callable[[Plan], None]
 
 DRY_RUN = "--dry-run"
-
-NO_CHDIR = "hydra.job.chdir=true: a run does not change the folder; write ${run_dir:} in the paths of callbacks"
 
 
 def write_to_stderr(summary: SweepSummary) -> None:
@@ -58,14 +64,14 @@ def dry_run(arguments: list[str], report_plan: ReportPlan) -> int:
     try:
         with terminable(), _explained_errors(), tempfile.TemporaryDirectory(prefix="fitbench-") as folder:
             _call_hydra(task, [*arguments, f"hydra.run.dir={folder}"])  # which Hydra creates for a single run
+            if task.failure is not None:
+                raise task.failure
+            if task.plan is None:  # a flag of Hydra's such as --cfg, which prints something else
+                return 0
+            report_plan(task.plan)
+            return task.plan.status
     except (KeyboardInterrupt, Terminated) as stop:
         return status_of(stop)
-    if task.failure is not None:
-        raise task.failure
-    if task.plan is None:  # a flag of Hydra's such as --cfg, which prints something else
-        return 0
-    report_plan(task.plan)
-    return int(any(each.state == REFUSED for each in task.plan.planned))
 
 
 def launch(
@@ -81,7 +87,7 @@ def launch(
     Raises:
         FitbenchError: the request was wrong, or a run failed.
     """
-    task = Task()
+    task = Training()
     try:
         with _explained_errors(), terminable():
             try:
@@ -100,7 +106,7 @@ def launch(
     return 0
 
 
-def _call_hydra(task: "Task | DryRun", arguments: list[str]) -> None:
+def _call_hydra(task: Task, arguments: list[str]) -> None:
     sys.argv = ["fitbench train", *_overrides_first(arguments)]
     with hydra_with_metrics():
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
@@ -114,7 +120,7 @@ def _overrides_first(arguments: list[str]) -> list[str]:
     """
     parser = get_args_parser()
     parser.exit_on_error = False
-    following = [*arguments[1:], ""]  # the parser would take an override behind --info for its value
+    following = [*arguments, ""][1:]  # the parser would take an override behind --info for its value
     arguments = [
         "--info=all" if word in ("--info", "-i") and "=" in after else word
         for word, after in zip(arguments, following, strict=True)
@@ -146,49 +152,89 @@ def _explained_errors() -> Iterator[None]:
         del os.environ["HYDRA_FULL_ERROR"]
 
 
-class DryRun:
-    """The task function of a dry run. Hydra calls it for a single run; the sweeper gives it the plan of a sweep.
+class Task(ABC):
+    """The task function of `fitbench train`: Hydra calls it for a single run, and the sweeper gives it a sweep's jobs.
 
     Attributes:
-        plan: what a launch would do; None before it is known.
-        failure: why a single run would be refused, kept as by `Task`.
+        failure: the error of a single run. It is kept, because Hydra would print the overrides before it.
     """
 
     __name__ = "train"
-    launches = False
-
-    def __init__(self) -> None:
-        self.plan: Plan | None = None
-        self.failure: RequestError | None = None
-
-    def __call__(self, composed: DictConfig) -> None:
-        """Plan a single run, which is tried again whatever happened before."""
-        if HydraConfig.get().job.chdir:
-            self.failure = RequestError(NO_CHDIR)
-            return
-        config = configuration_of(composed)
-        if text := advice(config):
-            write_note(text)
-        self.plan = Plan(plan([Job.of([], config.model_copy(update={"retry_failed": True}))]))
-
-
-class Task:
-    """The task function that Hydra calls with the configuration of each job.
-
-    In a sweep a failure is raised. The sweeper collects it, perhaps from another process. The failure of a single run
-    is kept, because Hydra would print the overrides before it.
-
-    Attributes:
-        failure: the error of a single run.
-        outcome: the folder of a single run, its result, and whether the result was recorded before.
-        summary: the summary of a sweep, which the sweeper stores here.
-    """
-
-    __name__ = "train"
-    launches = True
 
     def __init__(self) -> None:
         self.failure: FitbenchError | None = None
+
+    def __call__(self, composed: DictConfig) -> None:
+        """Take a single run."""
+        try:
+            config = configuration_of(composed)
+            refuse_chdir(HydraConfig.get())
+            if text := advice(config):
+                write_note(text)
+            self.single(config)
+        except FitbenchError as error:
+            self.failure = error
+
+    @abstractmethod
+    def single(self, config: Config) -> None:
+        """Take a single run with this configuration."""
+
+    @abstractmethod
+    def sweep(self, jobs: Sequence[Job], train: Train, launcher: str | None) -> None:
+        """Take the jobs of a sweep.
+
+        Args:
+            jobs: all of them, at least one.
+            train: launches jobs.
+            launcher: the name of a launcher of other machines; None for this machine.
+        """
+
+
+def refuse_chdir(settings: DictConfig | HydraConf) -> None:
+    """Refuse hydra.job.chdir=true among Hydra's settings.
+
+    Raises:
+        RequestError: it is there.
+    """
+    if settings.job.chdir:
+        raise RequestError(
+            "hydra.job.chdir=true: a run does not change the folder; write ${run_dir:} in the paths of callbacks"
+        )
+
+
+class DryRun(Task):
+    """The task function of a dry run.
+
+    Attributes:
+        plan: what a launch would do; None before it is known.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plan: Plan | None = None
+
+    def single(self, config: Config) -> None:
+        """Plan a single run, which is tried again whatever happened before."""
+        self.plan = Plan(plan([Job.of([], config.model_copy(update={"retry_failed": True}))]))
+
+    def sweep(self, jobs: Sequence[Job], train: Train, launcher: str | None) -> None:
+        """Plan the jobs."""
+        self.plan = Plan(plan(jobs), jobs[0].config.workers, launcher)
+
+
+class Training(Task):
+    """The task function that trains.
+
+    In a sweep a launcher calls it for each job, and a failure is raised. The sweep collects it, perhaps from another
+    process.
+
+    Attributes:
+        outcome: the folder of a single run, its result, and whether the result was recorded before.
+        summary: the summary of a sweep.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
         self.outcome: tuple[Path, dict[str, Any], bool] | None = None
         self.summary: SweepSummary | None = None
 
@@ -196,25 +242,33 @@ class Task:
         """Train the job unless it is recorded."""
         if OmegaConf.is_interpolation(composed, "study"):  # the time, which Hydra has resolved for the run's folder
             composed.study = Path(HydraConfig.get().runtime.output_dir).parent.name
-        config = configuration_of(composed)
         if HydraConfig.get().mode is RunMode.MULTIRUN:
+            config = configuration_of(composed)
             with terminable():  # a launcher may call the task in another process
                 run(config.model_copy(update={"progress": False}))  # the sweep has its own progress
             return
+        super().__call__(composed)
+        if isinstance(self.failure, RequestError):
+            _remove_refused(Path(HydraConfig.get().runtime.output_dir))
+
+    def single(self, config: Config) -> None:
+        """Train the run unless it is recorded."""
+        if text := trained_anew([folder_of(config)]):
+            write_note(text)
         try:
-            if HydraConfig.get().job.chdir:
-                raise RequestError(NO_CHDIR)
-            for text in filter(None, (advice(config), trained_anew([folder_of(config)]))):
-                write_note(text)
             result, reused = run(config)
-        except FitbenchError as error:
-            self.failure = error
-            if isinstance(error, RequestError):
-                _remove_refused(Path(HydraConfig.get().runtime.output_dir))
+        except FitbenchError:
+            raise
         except Exception as error:  # noqa: BLE001 - reported in one line; error.txt has the traceback
             self.failure = _unexpected_failure(config, error)
         else:
             self.outcome = folder_of(config), result, reused
+
+    def sweep(self, jobs: Sequence[Job], train: Train, launcher: str | None) -> None:
+        """Launch the jobs whose runs are not finished. The summary is kept, also if the sweep fails."""
+        from fitbench.launch.sweep import run_sweep
+
+        run_sweep(jobs, train, report=partial(setattr, self, "summary"))
 
 
 def _remove_refused(folder: Path) -> None:

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fitbench.config import Config, parse_run_id
 from fitbench.errors import FitbenchError
 from fitbench.launch.plan import Planned
+from fitbench.launch.sweep_job import Job
 from fitbench.record.files import exists
 from fitbench.record.folder import run_folders
 from fitbench.record.reading import read_result
-from fitbench.text import counted, rough_duration
+from fitbench.text import counted, either, rough_duration
 
 MOST = 30  # recorded runs that the time of one run is estimated from, the newest
 LOOKED_AT = 10 * MOST  # of which others were trained elsewhere
+FEW_SECONDS = 10
 
 
 @dataclass(frozen=True)
 class Past:
-    """A finished run: its folder, the seconds that it took, those of them in training, and its epochs."""
+    """A finished run: its folder, the seconds that it took, those of them in training, and its epochs.
+
+    The seconds begin after the start of its process and the composition. Of the first run of a process they contain the
+    import of Keras and the first compilation, of the others they do not.
+    """
 
     folder: Path
     seconds: float
@@ -38,25 +43,30 @@ class Past:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The time of several runs, one after another.
+    """The time of several runs, one after another, from the reading of their data to their results.
+
+    The start of the processes is not in it, and the import of Keras only as far as it is in those of recorded runs.
 
     Attributes:
         seconds: of those runs that recorded ones tell about.
         longest: of them, seconds.
         jobs: how many runs are to be trained.
         unknown: how many of them no recorded run tells about.
-        same: the recorded runs of the same configurations that it is made of.
-        alike: those of the same model and data.
-        at_most: whether early stopping may make it shorter.
+        origin: what it is estimated from, such as '2 recorded runs of the same configurations'.
+        endings: what may end runs sooner, such as 'early stopping'.
     """
 
     seconds: float
     longest: float
     jobs: int
     unknown: int
-    same: frozenset[Path]
-    alike: frozenset[Path]
-    at_most: bool
+    origin: str
+    endings: tuple[str, ...] = ()
+
+    def scaled(self, jobs: int, endings: Sequence[str] = ()) -> Estimate:
+        """The time of so many runs like these, which may also be ended by `endings`. All runs must be known."""
+        seconds = self.seconds / self.jobs * jobs
+        return replace(self, seconds=seconds, jobs=jobs, endings=(*self.endings, *endings))
 
     def text(self, workers: int = 1, launcher: str | None = None) -> str:
         """A sentence for people: the time, and what it is estimated from.
@@ -70,15 +80,19 @@ class Estimate:
         if self.unknown == self.jobs:
             subject = "it takes" if self.jobs == 1 else "they take"
             return f"no recorded run of this model and data tells how long {subject}"
-        sources = [(len(self.same), "the same configurations"), (len(self.alike), "the same model and data")]
-        origin = " and ".join(f"{counted(number, 'recorded run')} of {kind}" for number, kind in sources if number)
-        time = rough_duration(max(self.seconds / workers, self.longest))
         at_once = f" with workers={workers}" if workers > 1 else ""
         if launcher is not None:
-            at_once = " of training, one run after another"
+            workers, at_once = 1, ", one run after another"
+        time = approximately(max(self.seconds / workers, self.longest))
+        sooner = f" ({either(self.endings)} may end it sooner)" if self.endings else ""
         known = f" for {self.jobs - self.unknown:,} of {self.jobs:,} runs" if self.unknown else ""
-        rest = "; of the others nothing comparable is recorded" if self.unknown else ""
-        return f"{'at most' if self.at_most else 'about'} {time}{known}{at_once}, from {origin}{rest}"
+        rest = "; no similar run is recorded for the others" if self.unknown else ""
+        return f"{time} of training{known}{at_once}{sooner}, plus starting up; from {self.origin}{rest}"
+
+
+def approximately(seconds: float) -> str:
+    """An estimate in words: 'about 25 min', or 'a few seconds' for what is shorter than 10 s."""
+    return "a few seconds" if seconds < FEW_SECONDS else f"about {rough_duration(seconds)}"
 
 
 class Records:
@@ -92,61 +106,85 @@ class Records:
             if name is not None and name.config_id is not None:
                 self.by_config_id[name.config_id].append(folder)
                 self.folders.append(folder)
-        self.runs = cache(self._runs)
+        self._found: dict[tuple[str, ...], list[Past]] = {}
 
     def estimate(self, planned: Sequence[Planned]) -> Estimate:
         """The time of those jobs that a launch trains; an interrupted run counts with what remains of it."""
         seconds: list[float] = []
         same: set[Path] = set()
         alike: set[Path] = set()
-        at_most, trained = False, [each for each in planned if each.trained]
+        stops_early, trained = False, [each for each in planned if each.trained]
         for each in trained:
             config, done = each.job.config, each.epochs_done()
-            if runs := self._same(config, each.job.folder):
+            if runs := self._same(each.job):
                 shares = [1 - done / run.epochs if run.epochs else 1.0 for run in runs]
                 same |= {run.folder for run in runs}
             elif runs := self._alike(config):
                 to_do = config.training.epochs - done
                 shares = [to_do / run.epochs if run.epochs else 1.0 for run in runs]
                 alike |= {run.folder for run in runs}
-                at_most = at_most or config.training.early_stopping is not None
+                stops_early = stops_early or config.training.early_stopping is not None
             else:
                 continue
             of_runs = [run.seconds_for(max(share, 0.0)) for run, share in zip(runs, shares, strict=True)]
             seconds.append(statistics.median(of_runs))
-        unknown = len(trained) - len(seconds)
-        longest = max(seconds, default=0.0)
-        return Estimate(sum(seconds), longest, len(trained), unknown, frozenset(same), frozenset(alike), at_most)
+        sources = [(len(same), "the same configurations"), (len(alike), "the same model and data")]
+        return Estimate(
+            seconds=sum(seconds),
+            longest=max(seconds, default=0.0),
+            jobs=len(trained),
+            unknown=len(trained) - len(seconds),
+            origin=" and ".join(f"{counted(number, 'recorded run')} of {kind}" for number, kind in sources if number),
+            endings=("early stopping",) if stops_early else (),
+        )
 
-    def _same(self, config: Config, folder: Path) -> list[Past]:
-        """The runs of a configuration; `folder` is that of one of them."""
-        name = parse_run_id(folder.name)
-        assert name is not None
-        return self.runs(name.config_id, "", _place(config))
+    def _same(self, job: Job) -> list[Past]:
+        """The runs of the job's configuration, trained as it will be."""
+        name = parse_run_id(job.folder.name)
+        assert name is not None and name.config_id is not None
+        key = (name.config_id, *_place(job.config))
+        if key not in self._found:
+            place = _place(job.config)
+            self._found[key] = _newest(self.by_config_id.get(name.config_id, []), lambda its: _place_of(its) == place)
+        return self._found[key]
 
     def _alike(self, config: Config) -> list[Past]:
-        return self.runs(None, f"{config.data.name}-{config.model['name']}-", _place(config))
+        """The runs of the same model and data, trained as those of this configuration will be."""
+        wanted = (config.data.name, config.model["name"], *_place(config))
+        if wanted not in self._found:
+            beginning = f"{config.data.name}-{config.model['name']}-"
+            named = [folder for folder in self.folders if folder.name.startswith(beginning)]
+            self._found[wanted] = _newest(named, lambda its: (*_names_of(its), *_place_of(its)) == wanted)
+        return self._found[wanted]
 
-    def _runs(self, config_id: str | None, beginning: str, place: tuple[str, ...]) -> list[Past]:
-        """The newest runs of a configuration, or those whose name has this beginning, on one device."""
-        named = self.folders if config_id is None else self.by_config_id.get(config_id, [])
-        written = {
-            folder: (folder / "result.json").stat().st_mtime_ns
-            for folder in named
-            if folder.name.startswith(beginning) and exists(folder / "result.json")
-        }
-        found: list[Past] = []
-        device = None
-        for folder in sorted(written, key=lambda folder: written[folder], reverse=True)[:LOOKED_AT]:
-            result = _result(folder, place, beginning)
-            if result is None or (device or result["device"]) != result["device"]:
-                continue
-            device = result["device"]  # that of the newest run
-            timing, epochs = result["timing"], result["metrics"]["epochs"]
-            found.append(Past(folder, timing["seconds"], timing["fit_seconds"] or 0.0, epochs))
-            if len(found) == MOST:
-                break
-        return found
+
+def _newest(folders: Iterable[Path], fits: Callable[[Mapping[str, Any]], bool]) -> list[Past]:
+    """The newest finished runs in these folders whose recorded configuration fits, all on the device of the newest."""
+    written = {path.parent: path.stat().st_mtime_ns for path in _results(folders)}
+    found: list[Past] = []
+    device = None
+    for folder in sorted(written, key=lambda folder: written[folder], reverse=True)[:LOOKED_AT]:
+        result = _result(folder)
+        if result is None or not fits(result["config"]) or (device or result["device"]) != result["device"]:
+            continue
+        device = result["device"]
+        timing, epochs = result["timing"], result["metrics"]["epochs"]
+        found.append(Past(folder, timing["seconds"], timing["fit_seconds"] or 0.0, epochs))
+        if len(found) == MOST:
+            break
+    return found
+
+
+def _results(folders: Iterable[Path]) -> list[Path]:
+    return [path for folder in folders if exists(path := folder / "result.json")]
+
+
+def _result(folder: Path) -> dict[str, Any] | None:
+    """The result of a run; None if it is damaged: it says nothing about time, and the launch does not need it."""
+    try:
+        return read_result(folder)
+    except FitbenchError:
+        return None
 
 
 def _place(config: Config) -> tuple[str, str]:
@@ -154,13 +192,11 @@ def _place(config: Config) -> tuple[str, str]:
     return config.backend.value, config.device
 
 
-def _result(folder: Path, place: tuple[str, ...], beginning: str) -> dict[str, Any] | None:
-    """The result of a run with this backend and device setting, and this data and model; None of any other run."""
-    try:
-        result = read_result(folder)
-    except FitbenchError:  # a damaged result says nothing about time, and the launch does not need it
-        return None
-    config = result["config"]
-    names = f"{config['data'].get('name')}-{config['model'].get('name')}-"
-    fits = (config.get("backend"), config.get("device")) == place and beginning in ("", names)
-    return result if fits else None
+def _place_of(config: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The same of a recorded configuration."""
+    return config.get("backend"), config.get("device")
+
+
+def _names_of(config: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The data and the model of a recorded configuration."""
+    return config["data"].get("name"), config["model"].get("name")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,38 @@ from fitbench.record.parents import lacks_state
 from fitbench.record.reading import lacking
 from fitbench.record.trash import trained_anew
 
-FINISHED, TO_EVALUATE, TO_REPEAT, REFUSED = "finished", "to evaluate", "to train again", "refused"
-# What a job can be, in the order in which people read it.
-STATES = (
-    FINISHED, TO_EVALUATE, TO_REPEAT, "interrupted", "failed", REFUSED, "running elsewhere", "pruned", "new",
-)  # fmt: skip
-_NAMES = {State.finished: TO_REPEAT, State.running: "running elsewhere"}  # the others have their own names
+
+class JobState(StrEnum):
+    """What a job is before a launch, in the order in which people read it."""
+
+    FINISHED = "finished"
+    TO_EVALUATE = "to evaluate"
+    TO_REPEAT = "to train again"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    REFUSED = "refused"
+    RUNNING = "running elsewhere"
+    PRUNED = "pruned"
+    NEW = "new"
+
+    @property
+    def trains(self) -> bool:
+        """Whether a launch that begins such a job trains it in this process or its workers."""
+        return self not in (JobState.FINISHED, JobState.TO_EVALUATE, JobState.REFUSED, JobState.RUNNING)
+
+    @property
+    def cleared_by_force(self) -> bool:
+        """Whether force=true removes what is recorded of such a job before it is trained."""
+        return self in (JobState.TO_REPEAT, JobState.FAILED)
+
+
+_STATES = {  # of runs that are not finished, or are to be trained again
+    State.finished: JobState.TO_REPEAT,
+    State.interrupted: JobState.INTERRUPTED,
+    State.failed: JobState.FAILED,
+    State.running: JobState.RUNNING,
+    State.pruned: JobState.PRUNED,
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +65,7 @@ class Planned:
 
     Attributes:
         job: the job.
-        state: one of `STATES`.
+        state: what it is before the launch.
         launched: whether a launch begins it. A run that is running elsewhere is taken over if its process dies.
         epochs: those of a finished run; None of any other.
         lacks_state: whether a finished run has not kept the state that its configuration asks for.
@@ -46,7 +73,7 @@ class Planned:
     """
 
     job: Job
-    state: str
+    state: JobState
     launched: bool = False
     epochs: int | None = None
     lacks_state: bool = False
@@ -55,14 +82,19 @@ class Planned:
     @property
     def trained(self) -> bool:
         """Whether a launch trains the run in this process or its workers."""
-        return self.launched and self.state not in (TO_EVALUATE, "running elsewhere")
+        return self.launched and self.state.trains
+
+    @property
+    def skipped(self) -> bool:
+        """Whether it is left out because it failed before."""
+        return self.state is JobState.FAILED and not self.launched
 
     def epochs_done(self) -> int:
-        """The epochs that the run has, or behind which it goes on: those of its checkpoint, or of its parent."""
+        """The epochs that the run has, or after which it resumes: those of its checkpoint, or of its parent."""
         if self.epochs is not None:
             return self.epochs
         config, folder = self.job.config, self.job.folder
-        is_cleared = config.force and self.state in (TO_REPEAT, "failed")
+        is_cleared = config.force and self.state.cleared_by_force
         done = 0 if is_cleared else epoch_of_checkpoint(folder)
         return done if done or config.parent is None else len(read_history(Path(config.parent.folder)))
 
@@ -81,6 +113,11 @@ class Plan:
     workers: int = 1
     launcher: str | None = None
 
+    @property
+    def status(self) -> int:
+        """The exit status of a dry run: 1 if what is recorded of a job cannot be used."""
+        return int(any(each.state is JobState.REFUSED for each in self.planned))
+
 
 def plan(jobs: Sequence[Job]) -> list[Planned]:
     """What a launch does with these jobs. Of several that are the same run, there is the last."""
@@ -93,14 +130,14 @@ def _planned(job: Job, fingerprint_of: FingerprintOf) -> Planned:
         result = recorded_result(job.config, fingerprint_of)
         return _of_unfinished(job) if result is None else _of_finished(job, result)
     except FitbenchError as error:  # the record is damaged, or belongs to other data
-        return Planned(job, REFUSED, error=first_line(error))
+        return Planned(job, JobState.REFUSED, error=first_line(error))
 
 
 def _of_finished(job: Job, result: dict[str, Any]) -> Planned:
     epochs = result["metrics"]["epochs"]
     if lacking(job.config, result):
-        return Planned(job, TO_EVALUATE, launched=True, epochs=epochs)
-    return Planned(job, FINISHED, epochs=epochs, lacks_state=lacks_state(job.config, job.folder))
+        return Planned(job, JobState.TO_EVALUATE, launched=True, epochs=epochs)
+    return Planned(job, JobState.FINISHED, epochs=epochs, lacks_state=lacks_state(job.config, job.folder))
 
 
 def _of_unfinished(job: Job) -> Planned:
@@ -108,19 +145,19 @@ def _of_unfinished(job: Job) -> Planned:
     state = state_of(job.folder)
     launched = job.config.retry_failed or state is not State.failed
     if state is State.interrupted and not exists(job.folder):
-        return Planned(job, "new", launched)
-    return Planned(job, _NAMES.get(state, state.value), launched)
+        return Planned(job, JobState.NEW, launched)
+    return Planned(job, _STATES[state], launched)
 
 
-def count(planned: Sequence[Planned]) -> dict[str, int]:
-    """The number of jobs in each of `STATES`."""
+def count(planned: Sequence[Planned]) -> dict[JobState, int]:
+    """The number of jobs in each state."""
     counts = Counter(each.state for each in planned)
-    return {state: counts[state] for state in STATES}
+    return {state: counts[state] for state in JobState}
 
 
 def remarks(planned: Sequence[Planned]) -> list[str]:
     """What a launch says of finished runs that it does not take as they are, and of runs in the trash."""
-    to_evaluate = count(planned)[TO_EVALUATE]
+    to_evaluate = count(planned)[JobState.TO_EVALUATE]
     without_state = sum(each.lacks_state for each in planned)
     evaluated = f"finished runs that lack a metric and are evaluated, not trained: {to_evaluate}"
     kept = (

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fitbench.columns import Column, Note, Table, column, print_tables, selected, width
 from fitbench.config import parse_run_id
 from fitbench.launch.estimate import Estimate, Records
 from fitbench.launch.plan import Plan, Planned, count, remarks
-from fitbench.text import clean, console, counted
+from fitbench.text import clean, console, counted, is_number
 
-MOST = 200  # jobs in the table
+if TYPE_CHECKING:
+    from rich.console import Console
+
+OTHER_LINES = 7  # the title, the frame and the head of the table, how many more there are, and the next prompt
+FEWEST = 5  # jobs in the table of a terminal, however low it is
 
 
 def print_plan(plan: Plan) -> None:
@@ -23,9 +28,18 @@ def print_plan(plan: Plan) -> None:
     whole = _runs(planned)
     fits = not out.is_terminal or width([*columns, whole]) <= out.width
     columns.append(whole if fits else _short_runs(planned))
-    notes = [Note(f"and {len(planned) - MOST:,} more jobs")] if len(planned) > MOST else []
-    notes += plan_notes(plan, Records(Path(first.config.outputs)).estimate(planned))
-    print_tables(out, [Table(str(first.folder.parent), selected(columns, range(min(len(planned), MOST))), notes)])
+    notes = plan_notes(plan, Records(Path(first.config.outputs)).estimate(planned))
+    most = _most_rows(out, notes) if out.is_terminal else len(planned)
+    if (more := len(planned) - most) > 0:
+        columns = selected(columns, range(most))
+        notes = [Note(f"and {more:,} more; --dry-run | cat shows all"), *notes]
+    print_tables(out, [Table(str(first.folder.parent), columns, notes)])
+
+
+def _most_rows(out: Console, notes: Sequence[Note]) -> int:
+    """How many jobs a terminal has room for, so that the title, all of the table and the notes are on the screen."""
+    lines = sum(-(-max(len(note.text), 1) // out.width) for note in notes)
+    return max(out.height - lines - OTHER_LINES, FEWEST)
 
 
 def plan_notes(plan: Plan, estimate: Estimate) -> list[Note]:
@@ -38,7 +52,7 @@ def plan_notes(plan: Plan, estimate: Estimate) -> list[Note]:
 def _counts(planned: Sequence[Planned]) -> list[str]:
     """How many jobs there are, and in which states: '60 jobs: 12 finished, 2 failed, 46 new'. Then what is special."""
     numbers = ", ".join(f"{number:,} {state}" for state, number in count(planned).items() if number)
-    skipped = sum(each.state == "failed" and not each.launched for each in planned)
+    skipped = sum(each.skipped for each in planned)
     special = [*([f"failed runs that retry_failed=false skips: {skipped}"] if skipped else []), *remarks(planned)]
     return [f"{counted(len(planned), 'job')}: {numbers}", *special]
 
@@ -51,21 +65,13 @@ def _varying(planned: Sequence[Planned]) -> list[Column]:
     for key in keys:
         cells = [clean(of_job.get(key, "-")) for of_job in values]
         if len(set(cells)) > 1:
-            columns.append(Column(clean(key), cells, right=all(map(_is_number, cells)), key=True))
+            columns.append(Column(clean(key), cells, right=all(map(is_number, cells)), key=True))
     return columns
 
 
 def _parted(override: str) -> tuple[str, str]:
     key, _, value = override.partition("=")
     return key.lstrip("+"), value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _states(planned: Sequence[Planned]) -> list[Column]:
@@ -94,4 +100,4 @@ def _short_runs(planned: Sequence[Planned]) -> Column:
 
 def _end(run_id: str) -> str:
     name = parse_run_id(run_id)
-    return run_id if name is None or name.config_id is None else run_id[run_id.rindex(name.config_id) :]
+    return run_id if name is None else name.short

@@ -43,7 +43,7 @@ def summarize(folders: Sequence[Path], skipped: set[Path], errors: Mapping[Path,
 
     Args:
         folders: the run folders of the sweep.
-        skipped: those that were finished before the sweep began.
+        skipped: those that were finished before the sweep began. They may have been moved or trained again since.
         errors: errors that the sweep has seen. For other failed runs, the error is read from the folder.
     """
     states, failures = {}, dict(errors)
@@ -58,7 +58,7 @@ def summarize(folders: Sequence[Path], skipped: set[Path], errors: Mapping[Path,
     others = [folder for folder in folders if folder not in failures]
     counts = {
         "finished": sum(states[folder] is State.finished and folder not in skipped for folder in others),
-        "skipped, finished before": sum(folder in skipped for folder in others),
+        "skipped, finished before": sum(states[folder] is State.finished and folder in skipped for folder in others),
         "failed": len(failures),
         "running elsewhere": sum(states[folder] is State.running for folder in others),
         "pruned by a search": sum(states[folder] is State.pruned for folder in others),

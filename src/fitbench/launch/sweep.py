@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fitbench.errors import FitbenchError
 from fitbench.launch.job import remove_leftovers
-from fitbench.launch.plan import FINISHED, plan, remarks
+from fitbench.launch.plan import JobState, plan, remarks
 from fitbench.launch.progress import SweepProgress
 from fitbench.launch.summary import SweepSummary, summarize
 from fitbench.launch.sweep_job import Failure, Job
@@ -47,7 +47,7 @@ def run_sweep(jobs: Sequence[Job], train: Train, report: Callable[[SweepSummary]
         write_note(remark)
     jobs = [each.job for each in planned]
     remaining = [each.job.found() for each in planned if each.launched]
-    skipped = {each.job.folder for each in planned if each.state == FINISHED}
+    skipped = {each.job.folder for each in planned if each.state is JobState.FINISHED}
     errors = {each.job.folder: each.error for each in planned if each.error is not None}
     for folder in skipped:
         remove_leftovers(folder)

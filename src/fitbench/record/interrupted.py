@@ -19,7 +19,7 @@ def has_checkpoint(folder: Path) -> bool:
 
 
 def epoch_of_checkpoint(folder: Path) -> int:
-    """The epoch behind which a run goes on, as the names of its checkpoints say; 0 if it begins anew.
+    """The epoch after which a run resumes, as the names of its checkpoints say; 0 if it begins anew.
 
     Raises:
         FitbenchError: checkpoint/ is a link that leaves the outputs folder.

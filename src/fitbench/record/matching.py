@@ -36,7 +36,7 @@ def shortest(name: str, names: Collection[str]) -> str:
     """The shortest text among usual ones that fits this name of a run alone; without one the whole name."""
     study, _, run_id = name.rpartition("/")
     parsed = parse_run_id(run_id)
-    short = str(parsed._replace(group=parsed.config_id)) if parsed and parsed.config_id else run_id
+    short = parsed.short if parsed else run_id
     for text in dict.fromkeys((short, run_id, f"{study}/{short}")):
         if next(filter(None, fits(text, names)), None) == [name]:
             return text

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from fitbench.record.folder import LeftOut, absent, is_run, run_folders, state_o
 from fitbench.record.matching import fits
 from fitbench.record.newest import newest
 from fitbench.stderr import write_note
-from fitbench.text import clean
+from fitbench.text import clean, counted, first_of, hint, nearest
 
 LATEST, BEST = "@latest", "@best"
 NAMED = 10  # folders that a message names at most
@@ -24,6 +23,17 @@ NAMED = 10  # folders that a message names at most
 def is_chosen(text: str) -> bool:
     """Whether the text is `@latest` or the like, alone or behind `STUDY/`, and no path of a run."""
     return text.startswith("@") or ("/@" in text and not is_run(Path(text)))
+
+
+def check_name(text: str) -> str:
+    """The text, which is refused if it is empty or white space: the path '' is the current folder.
+
+    Raises:
+        RequestError: with what a name is.
+    """
+    if not text.strip():
+        raise RequestError(f"{text!r} names no run; give a run folder, a run_id or a part of one")
+    return text
 
 
 def find_run(text: str, outputs: Path, finished: bool = False) -> Path:
@@ -40,8 +50,8 @@ def find_run(text: str, outputs: Path, finished: bool = False) -> Path:
     Raises:
         RequestError: no run or several runs fit; the message names what was searched, or the candidates.
     """
-    chosen = is_chosen(text)
-    if text and not chosen and is_run(Path(text)):
+    chosen = is_chosen(check_name(text))
+    if not chosen and is_run(Path(text)):
         return Path(text)
     if not outputs.is_dir():
         raise RequestError(f"{text!r} is no run folder, and there is no folder {outputs} to search for it")
@@ -56,29 +66,54 @@ def find_run(text: str, outputs: Path, finished: bool = False) -> Path:
         if len(names) == 1 or (finished and len(with_result) == 1):
             return Path(runs[(with_result or names)[0]])
         if names:
-            raise RequestError(f"{text!r} fits {len(names):,} runs, which have these names:{listed(names, runs)}")
+            raise RequestError(_several(text, wanted, names, runs))
     links = "".join(f"\nleft out {folder}: {why}" for folder, why in left_out[:NAMED])
     raise RequestError(_no_run(text, wanted, runs, outputs) + links)
+
+
+def find_folder(text: str | Path, outputs: Path) -> Path:
+    """The folder of runs that is meant: a path, the name of a study in `outputs`, or a run as `find_run` finds it.
+
+    Raises:
+        RequestError: no folder fits, or several runs do.
+    """
+    text = str(text)
+    for folder in (Path(text), outputs / text):
+        if exists(folder):
+            return folder
+    return find_run(text, outputs)
+
+
+def _several(text: str, wanted: str, names: Sequence[str], runs: Mapping[str, str]) -> str:
+    """Which runs a text fits that must fit one."""
+    of_study = [run for run in runs if run.rpartition("/")[0] == wanted]
+    if of_study:
+        many = counted(len(of_study), "run")
+        return f"{text!r} is a study of {many}: give {wanted}/NAME, or {wanted}/{BEST}, the best of it"
+    return f"{text!r} fits {len(names):,} runs:{listed(names, runs)}\ngive one of these names, or {LATEST}"
 
 
 def _no_run(text: str, wanted: str, runs: Mapping[str, str], outputs: Path) -> str:
     """Why a text fits no run."""
     if "/" in text and not exists(text) and exists(Path(text).parts[0]):
         return absent(text, "give a run folder or a run_id")
-    nearest = _nearest(wanted, [Path(name).name for name in runs])
-    hint = f"\nDid you mean {nearest}?" if nearest else ""
+    found = f"{text!r} fits none of the {len(runs):,} runs in {outputs}"
     if "*" in text:
-        hint = "; * stands for nothing here: give a part of the run_id that fits one run"
-    return f"{text!r} fits none of the {len(runs):,} runs in {outputs}{hint}"
+        return f"{found}; * stands for nothing here: give a part of the run_id that fits one run"
+    near = _nearest(wanted, runs)
+    return f"{found}\nDid you mean {' or '.join(near)}?" if near else f"{found}; fitbench runs --all lists them"
 
 
-def _nearest(wanted: str, run_ids: list[str]) -> str:
-    """The run_ids, or beginnings or parts of them, that look most like the text."""
-    pool = dict.fromkeys(run_ids)
-    for run_id in run_ids:
+def _nearest(wanted: str, names: Iterable[str]) -> list[str]:
+    """The run_ids, or beginnings or parts of them, or the studies, that look most like the text."""
+    pool: dict[str, None] = {}
+    for name in names:
+        study, _, run_id = name.rpartition("/")
         parts = run_id.split("-")
-        pool.update(dict.fromkeys(["-".join(parts[:count]) for count in range(1, len(parts))] + parts))
-    return " or ".join(difflib.get_close_matches(wanted, pool, n=2, cutoff=0.6))
+        pool.update(
+            dict.fromkeys([run_id, study, *("-".join(parts[:count]) for count in range(1, len(parts))), *parts])
+        )
+    return nearest(wanted, pool, cutoff=0.6, most=2)
 
 
 # -- @latest and @best ------------------------------------------------------------------------------------------------
@@ -88,7 +123,8 @@ def _chosen(wanted: str, runs: Mapping[str, str], outputs: Path, finished: bool)
     """The run that `@latest` or `@best` means, which is said on stderr once.
 
     `@latest` is the run that changed last: that finished last, or is being trained. `@best` is the best run of the
-    study in which a run finished last, see `best_run`.
+    newest study that has a finished run with a value on the validation part, see `best_run`. The newest study is the
+    one in which a run finished last.
 
     Args:
         wanted: one of them, or one behind `STUDY/`.
@@ -102,24 +138,35 @@ def _chosen(wanted: str, runs: Mapping[str, str], outputs: Path, finished: bool)
     folders = [folder for run, folder in runs.items() if study in ("", run.rpartition("/")[0])]
     if study and not folders:
         studies = sorted({run.rpartition("/")[0] for run in runs})
-        nearest = difflib.get_close_matches(study, studies, n=1)
-        hint = f"; did you mean {nearest[0]}/{name}?" if nearest else ""
-        raise RequestError(f"{wanted!r}: there are no runs in {outputs / study}{hint}")
+        raise RequestError(f"{wanted!r}: there are no runs in {outputs / study}; {hint(study, studies)}")
     if finished or name == BEST:
         folders = [folder for folder in folders if exists(f"{folder}/result.json")]
+    if name == BEST:
+        return _best(wanted, folders, outputs)
     folder = newest(folders)
     if folder is None:
-        raise RequestError(
-            f"{wanted!r}: there is no {'finished ' * (finished or name == BEST)}run in {outputs / study}"
-        )
-    if name == LATEST:
-        _say(f"{wanted} is {clean(folder)} ({state_of(Path(folder)).value})")
-        return Path(folder)
-    place = Path(folder).parent
-    beside = [each for each in folders if Path(each).parent == place]
-    folder, reason = best_run(beside, str(place.relative_to(outputs)) if place != outputs else str(outputs))
-    _say(f"{wanted} is {clean(folder)}: its {reason}")
+        raise RequestError(f"{wanted!r}: there is no {'finished ' * finished}run in {outputs / study}")
+    _say(f"{wanted} is {clean(folder)} ({state_of(Path(folder)).value})")
     return Path(folder)
+
+
+def _best(wanted: str, folders: Sequence[str], outputs: Path) -> Path:
+    """The best run of the newest study that has a value, of these finished runs."""
+    remaining, without = list(folders), []
+    while (last := newest(remaining)) is not None:
+        place = Path(last).parent
+        beside = [each for each in remaining if Path(each).parent == place]
+        study = str(place.relative_to(outputs)) if place != outputs else str(outputs)
+        if (found := best_run(beside, study)) is not None:
+            passed = f"; without a value on the validation part: {first_of(without)}" if without else ""
+            _say(f"{wanted} is {clean(found[0])}: its {found[1]}{passed}")
+            return Path(found[0])
+        without.append(study)
+        remaining = [each for each in remaining if Path(each).parent != place]
+    reason = "has a value of its primary metric on the validation part, by which the best is found"
+    if without:
+        raise RequestError(f"{wanted!r}: no finished run of {first_of(without)} {reason}; name a run")
+    raise RequestError(f"{wanted!r}: there is no finished run in {outputs / wanted.rpartition('/')[0]}")
 
 
 @cache

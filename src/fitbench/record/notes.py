@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from fitbench.errors import RequestError
 from fitbench.record.claims import Claimed, claim
 from fitbench.record.files import exists, read_object, write_whole
-from fitbench.record.schemas import LONGEST_TAG, MOST_TAGS, TAG, NotesFile, check
+from fitbench.record.schemas import LONGEST_TAG, MOST_TAGS, NotesFile, check, is_tag
 
 FILE = "notes.json"
 SCHEMA = 1
@@ -37,6 +37,10 @@ class Notes:
         """With these tags added and removed, and with another note unless that is None."""
         tags = ({*self.tags} | {*add}) - {*remove}
         return Notes(tuple(sorted(tags)), self.note if note is None else note)
+
+    def content(self) -> dict[str, Any]:
+        """As JSON has them; the note is null without one."""
+        return {"tags": list(self.tags), "note": self.note or None}
 
 
 def read_notes(folder: str | Path) -> Notes:
@@ -62,7 +66,7 @@ def check_tags(tags: Iterable[str]) -> None:
         RequestError: with what a tag is.
     """
     for tag in tags:
-        if not re.fullmatch(TAG, tag):
+        if not is_tag(tag):
             raise RequestError(
                 f"{tag!r:.80} is no tag; a tag begins with a letter or digit and has up to {LONGEST_TAG} letters, "
                 "digits and _ - . : / + @"
@@ -97,7 +101,7 @@ def _write(folder: Path, notes: Notes) -> None:
     if notes == Notes():
         (folder / FILE).unlink(missing_ok=True)
         return
-    content = {"schema": SCHEMA, "tags": notes.tags, "note": notes.note or None}
+    content = {"schema": SCHEMA, **notes.content()}
     for attempt in range(ATTEMPTS):
         try:
             write_whole(folder / FILE, json.dumps(content, indent=1) + "\n")

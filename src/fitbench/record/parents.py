@@ -16,7 +16,7 @@ from fitbench.record.code import check_continued
 from fitbench.record.files import exists, outputs_of
 from fitbench.record.folder import State, state_of
 from fitbench.record.interrupted import begin_anew, has_checkpoint
-from fitbench.record.naming import find_run
+from fitbench.record.naming import find_run, is_chosen
 from fitbench.record.reading import check_metrics, read_config, read_result
 from fitbench.record.safety import weights_sha256
 from fitbench.text import clean
@@ -39,6 +39,26 @@ def find_finished(key: str, text: str, outputs: Path) -> Path:
     if (state := state_of(folder)) is not State.finished:
         raise RequestError(f"{key}: {folder} is {state.value}; the run must be finished")
     return folder
+
+
+def check_fixed(key: str, text: str, folder: str | Path, outputs: str | Path) -> None:
+    """Refuse `@latest` and `@best` where the same command must mean the same runs when it is launched again.
+
+    Args:
+        key: of the configuration.
+        text: what a person typed.
+        folder: of the run that is meant now.
+        outputs: where its name was looked for.
+
+    Raises:
+        RequestError: the text is such a name; the message has the name of the run.
+    """
+    if is_chosen(text):
+        name = Path(folder).relative_to(outputs)
+        raise RequestError(
+            f"{key}={text} is {clean(folder)} now; in a sweep, search or table write {key}={clean(name)}, so that the "
+            "same command means the same runs"
+        )
 
 
 def lacks_state(config: Config, folder: Path) -> bool:

@@ -386,8 +386,13 @@ LONGEST_TAG, MOST_TAGS = 50, 100
 TAG = rf"[^\W_][\w.:/+@-]{{0,{LONGEST_TAG - 1}}}"
 
 
+def is_tag(text: str) -> bool:
+    """Whether a text can be a tag."""
+    return re.fullmatch(TAG, text) is not None
+
+
 def _tag(text: str) -> str:
-    if not re.fullmatch(TAG, text):
+    if not is_tag(text):
         raise ValueError("expected a tag")
     return text
 

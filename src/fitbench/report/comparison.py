@@ -10,7 +10,7 @@ from fitbench.analysis.comparison import Compared, compared
 from fitbench.analysis.frame import in_known_groups
 from fitbench.analysis.group_columns import differences, ranking
 from fitbench.analysis.group_notes import footnotes, notes
-from fitbench.analysis.groups import Group, group
+from fitbench.analysis.groups import Group, group_each
 from fitbench.analysis.in_short import warnings
 from fitbench.analysis.series import axis_label, metric_label, with_capital
 from fitbench.columns import Column
@@ -39,8 +39,8 @@ def comparisons(
     place = {each.identity: i for i, each in enumerate(ranked)}
     offered = [metric, *(each for each in recorded.values() if each.metric), *(recorded[name] for name in COSTS)]
     found, known = [], in_known_groups(frame, keys)
-    for quantity in filter(is_comparable, dict.fromkeys(offered)):
-        groups = group(known, keys, quantity)
+    quantities = list(filter(is_comparable, dict.fromkeys(offered)))
+    for quantity, groups in zip(quantities, group_each(known, keys, quantities), strict=True):
         if groups and groups[0].values:
             places = [place[each.identity] for each in groups]
             found.append(_comparison(compared(known, groups, quantity, keys), places, names, run_at))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitbench.analysis.frame import configuration, plain_values, quantities_of, varying
+from fitbench.analysis.frame import configuration, of_known_task, plain_values, quantities_of, varying
 from fitbench.analysis.groups import group
 from fitbench.analysis.names import short_name
 from fitbench.analysis.telling import by_kind, default_keys, text
@@ -20,8 +20,8 @@ from fitbench.report.comparison import comparisons, keys_of, names_of
 from fitbench.report.curves import SERIES, Curve, LeftOut, compact, group_curves, read_curves, series
 from fitbench.report.measures import Recorded, in_order, metrics, mixed
 from fitbench.report.predictions import predictions
-from fitbench.report.run_columns import environment, parallel_axes, run_columns
-from fitbench.report.values import plain
+from fitbench.report.run_columns import Columns, environment, parallel_axes, run_columns
+from fitbench.report.values import plain_columns
 from fitbench.text import encodable
 
 if TYPE_CHECKING:
@@ -47,26 +47,29 @@ def collect(
         RequestError: `by` names no column.
     """
     left_out: LeftOut = []
-    read = read_curves(frame, left_out)
+    read, columns = read_curves(frame, left_out), plain_columns(frame)
     if curves is not None:
         curves |= zip(frame["folder"].tolist(), read, strict=True)
-    together = overview(frame, by, metric, read)
-    single = _of_single_runs(frame, read, [each["name"] for each in together["series"]], paths, left_out)
+    together = overview(frame, by, metric, read, columns)
     return {
         **together,
-        **single,
+        **_of_single_runs(columns, read, [each["name"] for each in together["series"]], left_out),
+        "searches": searches.collect(columns["folder"], paths or ("outputs",), left_out, quantities_of(frame)),
         "left_out": [(encodable(folder), encodable(reason)) for folder, reason in left_out],
     }
 
 
 def overview(
-    frame: pd.DataFrame, by: Sequence[str], metric: Quantity, curves: Sequence[Curve | None]
+    frame: pd.DataFrame, by: Sequence[str], metric: Quantity, curves: Sequence[Curve | None], columns: Columns
 ) -> dict[str, Any]:
-    """What the page shows of the runs together: the columns of their table, and their groups."""
-    columns = _columns(frame)
+    """What the page shows of the runs together: the columns of their table, and their groups.
+
+    `columns` are those of the frame, as `plain_columns` gives them.
+    """
     primary = sorted(set(columns["primary"]) - {None}, key=lambda name: (name != metric.metric, name))
     recorded = in_order(quantities_of(frame), primary)
-    vary, telling = varying(frame), [name for name in default_keys(frame) if len(set(columns[name])) > 1]
+    vary, keys = varying(frame), default_keys(of_known_task(frame))
+    telling = [name for name in keys if len(set(columns[name])) > 1]
     described = series(curves, recorded)
     constant = [name for name in configuration(frame) if name not in vary and columns[name][0] is not None]
     return {
@@ -79,33 +82,22 @@ def overview(
         "parallel": parallel_axes(columns, telling, metric),
         "series": described[:SERIES],
         "notices": _notices(len(described), recorded),
-        "groups": _groups(frame, by or default_keys(frame), metric, recorded, curves),
+        "groups": _groups(frame, by or keys, metric, recorded, curves),
     }
 
 
 def _of_single_runs(
-    frame: pd.DataFrame,
-    curves: Sequence[Curve | None],
-    names: Sequence[str],
-    paths: Sequence[str | Path],
-    left_out: LeftOut,
+    columns: Columns, curves: Sequence[Curve | None], names: Sequence[str], left_out: LeftOut
 ) -> dict[str, Any]:
-    """What the page shows of each run by itself, and the searches that the runs are of; `names` are those of series."""
-    columns = _columns(frame)
-    folders = [str(folder) for folder in columns["folder"]]
-    best = columns["metrics.best_epoch"]
+    """What the page shows of each run by itself; `names` are those of series."""
+    folders, best = columns["folder"], columns["metrics.best_epoch"]
     return {
         "folders": [encodable(folder) for folder in folders],
         "errors": columns["error"],
         "environment": environment(columns),
         "histories": [curve and compact(curve, epoch, names) for curve, epoch in zip(curves, best, strict=True)],
         **predictions(folders, columns["state"], left_out),
-        "searches": searches.collect(folders, paths or ("outputs",), left_out, quantities_of(frame)),
     }
-
-
-def _columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
-    return {str(name): plain(frame[name]) for name in frame.columns}
 
 
 def _notices(columns: int, recorded: Recorded) -> list[str]:

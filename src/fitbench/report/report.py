@@ -14,7 +14,6 @@ import html
 import json
 import string
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -51,7 +50,9 @@ def report(which: request.Which, out: str | Path, by: str | None = None, metric:
         raise RequestError(f"-o {out} is a folder; give the name of a file, such as {out / 'report.html'}")
     if not out.parent.is_dir():
         raise RequestError(f"-o {out}: there is no folder {out.parent}; make it first")
-    frame = request.selected_runs(which if which.study is not None else replace(which, every=True))
+    which.check()
+    which = which.located()
+    frame = request.selected_runs(which.of_every_study())
     content = collect_studies(frame, by, metric, which.paths, which.of_all_studies(frame))
     say_left_out(content["left_out"][len(frame.attrs["left_out"]) :])
     try:

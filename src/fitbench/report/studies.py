@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis import axes, palette, request
 from fitbench.analysis.comparable import Comparable, comparable
-from fitbench.analysis.frame import of_known_task, recorders
-from fitbench.analysis.studies import newest_first
+from fitbench.analysis.frame import by_finish, of_known_task, records
+from fitbench.analysis.studies import newest_studies
 from fitbench.errors import RequestError
-from fitbench.metrics import join, split
+from fitbench.metrics import join
 from fitbench.quantities import Quantity
 from fitbench.report.content import collect, overview
 from fitbench.report.curves import Curve, LeftOut
+from fitbench.report.values import plain_columns
 from fitbench.text import encodable
 from fitbench.version import __version__
 
@@ -57,11 +58,11 @@ def collect_studies(
         RequestError: there is no such column or metric, or runs of a set have different definitions of it. Without
             `by` and `metric` such a set joins `left_out`, unless no set remains.
     """
-    wanted = Wanted(by, metric, metric is not None and _records(frame, metric))
+    wanted = Wanted(by, metric, metric is not None and records(frame, metric))
     left_out: LeftOut = []
     curves: dict[str, Curve | None] = {}
     studies = []
-    for name in newest_first(frame):
+    for name in newest_studies(frame, finished=True):
         sets = comparable(frame[frame["study"] == name], None)
         found = list(_contents(name, sets, wanted, lambda each: _content(each, wanted, paths, curves), left_out))
         left_out += [reason for _, content in found for reason in content.pop("left_out")]
@@ -101,20 +102,16 @@ def _contents(
             left_out.append((f"{study} {each.label}".strip(), str(error)))
 
 
-def _records(frame: pd.DataFrame, metric: str) -> bool:
-    return len(recorders(frame, split(metric.removeprefix("metrics."))[1])) > 0
-
-
 def _asked(each: Comparable, wanted: Wanted) -> tuple[list[str], Quantity]:
-    """The keys and the quantity that a set is compared by."""
+    """The keys, none for the default ones, and the quantity that a set is compared by."""
     known, metric = of_known_task(each.frame), wanted.metric
-    if metric is not None and wanted.recorded and not _records(known, metric):
+    if metric is not None and wanted.recorded and not records(known, metric):
         metric = None
     if metric is None:
-        ended = known[known["finished_at"].notna()].sort_values("finished_at", kind="stable")["primary"].dropna()
+        ended = by_finish(known)["primary"].dropna()
         if ended.nunique() > 1:
             metric = join(request.default_part(known), ended.iloc[-1])
-    return request.keys(known, wanted.by), request.measured(known, metric)
+    return [] if wanted.by is None else request.keys(known, wanted.by), request.measured(known, metric)
 
 
 def _content(each: Comparable, wanted: Wanted, paths: Sequence[str | Path], curves: dict[str, Curve | None]) -> Content:
@@ -142,7 +139,8 @@ def _every(
     def content(each: Comparable) -> Content:
         folders = each.frame["folder"].tolist()
         found = [places[folder] for folder in folders]
-        together = overview(each.frame, *_asked(each, wanted), [curves[folder] for folder in folders])
+        read = [curves[folder] for folder in folders]
+        together = overview(each.frame, *_asked(each, wanted), read, plain_columns(each.frame))
         columns = [_without_held(column, found, [of for _, of in held]) for column in together["columns"]]
         return {"label": each.label, **together, "columns": columns, "from": found, "searches": []}
 

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench.analysis.frame import plain_values
+from fitbench.analysis.frame import plain_values, without_attrs
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SAFE_INTEGER = 2**53  # JavaScript has no larger ones
 DIGITS = 4  # significant ones of a curve
+
+
+def plain_columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
+    """The values of each column of a frame, see `plain`."""
+    frame = without_attrs(frame)
+    return {str(name): plain(frame[name]) for name in frame.columns}
 
 
 def plain(column: pd.Series) -> list[Any]:

@@ -5,23 +5,22 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fitbench.analysis.search_record import STATES, read_search
 from fitbench.columns import Column, Note, Table, column, print_tables
 from fitbench.composition import stop_clock
-from fitbench.launch.estimate import Records
-from fitbench.launch.plan import Planned
+from fitbench.launch.estimate import Estimate, Records
+from fitbench.launch.plan import JobState, Planned
 from fitbench.launch.sweep_job import Job
 from fitbench.search.folds import runs_of
 from fitbench.search.pruning import pruner
-from fitbench.search.record import described
+from fitbench.search.record import described_trial
 from fitbench.search.request import Request, read_request
 from fitbench.search.samplers import create_sampler
 from fitbench.search.settings import Pruner
-from fitbench.search.study import stored_study, trials_wanted
+from fitbench.search.study import CLAIMS, recorded_trials, trials_wanted
 from fitbench.search.summary import value_text
 from fitbench.text import clean, console, counted, rough_duration
 
@@ -53,8 +52,8 @@ def _recorded_trials(request: Request, folder: Path) -> list[dict[str, Any]]:
     if request.settings.storage is not None:
         record = read_search(folder)
         return record["trials"] if record else []
-    study = stored_study(request.settings, request.space, request.config, request.recipe.objectives)
-    return described(study, importances=False)["trials"] if study else []
+    trials = recorded_trials(request.settings, request.space, request.config, request.recipe.objectives)
+    return [described_trial(trial, folder / CLAIMS) for trial in trials]
 
 
 # -- what is printed --------------------------------------------------------------------------------------------------
@@ -114,25 +113,19 @@ def _time(request: Request, trials: list[dict[str, Any]], to_come: int) -> str:
         return "nothing to train: the search is over"
     workers = min(request.config.workers, to_come)
     seconds = [trial["ended"] - trial["began"] for trial in trials if trial["state"] in ("finished", "pruned")]
-    if not seconds:
-        return _time_from_runs(request, to_come)
-    time = rough_duration(statistics.median(seconds) * to_come / workers)
-    at_once = f" with workers={workers}" if workers > 1 else ""
-    return f"about {time}{at_once}, from {counted(len(seconds), 'recorded trial')} of this search"
-
-
-def _time_from_runs(request: Request, to_come: int) -> str:
-    configs = [request.recipe.configuration(request.space.overrides(probe)) for probe in request.space.probes()]
-    planned = [Planned(Job.of([], config), "new", launched=True) for config in configs]
-    estimate = Records(Path(request.config.outputs)).estimate(planned)
+    if seconds:
+        median = statistics.median(seconds)
+        origin = f"{counted(len(seconds), 'recorded trial')} of this search"
+        return Estimate(median, median, jobs=1, unknown=0, origin=origin).scaled(to_come).text(workers)
+    estimate = _estimate_from_runs(request)
     if estimate.unknown:
         return "no recorded run of this model and data tells how long a trial takes"
-    runs = to_come * _runs_per_trial(request)
     prunes = pruner(request.settings, request.recipe.objectives) is not Pruner.none
-    whole = replace(
-        estimate,
-        seconds=estimate.seconds / estimate.jobs * runs,
-        jobs=runs,
-        at_most=prunes or estimate.at_most,
-    )
-    return whole.text(min(request.config.workers, to_come))
+    return estimate.scaled(to_come * _runs_per_trial(request), ("pruning",) if prunes else ()).text(workers)
+
+
+def _estimate_from_runs(request: Request) -> Estimate:
+    """The time of one run of each probe of the space."""
+    configs = [request.recipe.configuration(request.space.overrides(probe)) for probe in request.space.probes()]
+    planned = [Planned(Job.of([], config), JobState.NEW, launched=True) for config in configs]
+    return Records(Path(request.config.outputs)).estimate(planned)

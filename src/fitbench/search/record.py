@@ -10,12 +10,14 @@ import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from fitbench.analysis.search_record import FILE, SCHEMA
+from fitbench.record.claims import claimed
 from fitbench.record.files import write_whole
 from fitbench.search.objectives import Objective
 from fitbench.search.pruning import pruner
@@ -48,7 +50,7 @@ def described(study: Study, importances: bool) -> dict[str, Any]:
         "seeds": study.settings.seeds,
         "folds": study.settings.folds,
         "versions": {"optuna": optuna.__version__},
-        "trials": [_described(study, trial) for trial in stored],
+        "trials": [described_trial(trial, study.claims) for trial in stored],
         "best": _best(study, stored),
         "importance": {objective.name: _importance(study, finished, i) for i, objective in enumerate(wanted)},
     }
@@ -85,8 +87,9 @@ def _objective(study: Study, objective: Objective) -> dict[str, Any]:
     return described
 
 
-def _described(study: Study, trial: FrozenTrial) -> dict[str, Any]:
-    state = STATES.get(trial.state) or ("running" if study.is_claimed(trial.number) else "interrupted")
+def described_trial(trial: FrozenTrial, claims: Path) -> dict[str, Any]:
+    """A trial as JSON; `claims` is the folder in which processes claim the trials that they work on."""
+    state = STATES.get(trial.state) or ("running" if claimed(claims / str(trial.number)) else "interrupted")
     steps, error = sorted(trial.intermediate_values.items()), trial.user_attrs.get("error")
     return {
         "number": trial.number,

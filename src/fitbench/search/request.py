@@ -55,7 +55,7 @@ def read_request(arguments: Sequence[str]) -> Request:
         composed = composer.composed_with([*fixed, *of_search])
     with open_dict(composed):
         del composed["search"]
-    common = configuration_of(composed)
+    common = configuration_of(composed, of_several=True)
     if common.force:
         raise RequestError("force=true: a search takes recorded results; leave it out, or give another study=NAME")
     wanted = objectives(settings, common, _task(common))

@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.record.claims import Claimed, claim, claimed, holder
+from fitbench.record.claims import Claimed, claim, holder
 from fitbench.record.files import exists, read_bytes, write_whole
 from fitbench.record.history import read_history
 from fitbench.search.identity import differences, identity
@@ -169,10 +169,6 @@ class Study:
             return None
         return held
 
-    def is_claimed(self, number: int) -> bool:
-        """Whether a process works on a running trial."""
-        return claimed(self.claims / str(number))
-
     def trial_of(self, pid: int) -> FrozenTrial | None:
         """The trial that a process of this machine has claimed; None if there is none."""
         running = (trial for trial in self.trials() if trial.state is TrialState.RUNNING)
@@ -250,8 +246,8 @@ def trials_wanted(settings: Settings, space: Space) -> int:
     return min(settings.trials, math.prod(len(values) for values in space.grid().values()))
 
 
-def stored_study(settings: Settings, space: Space, config: Config, wanted: list[Objective]) -> Study | None:
-    """The study of this search as its journal has it, to look at and not to work on; None if there is no such study.
+def recorded_trials(settings: Settings, space: Space, config: Config, wanted: list[Objective]) -> list[FrozenTrial]:
+    """The trials of this search as its journal has them, by number; none if there is no such study.
 
     Nothing is written. The arguments are those of `open_study`. There must be no database.
 
@@ -261,13 +257,13 @@ def stored_study(settings: Settings, space: Space, config: Config, wanted: list[
     """
     folder = Path(config.outputs) / config.study
     if not exists(folder / JOURNAL):
-        return None
+        return []
     try:
         study = optuna.load_study(study_name=config.study, storage=read_journal(folder))
     except KeyError:  # the process that began it was killed before it wrote a whole line
-        return None
+        return []
     _check_identity(study, identity(settings.seeds, space, config, wanted))
-    return Study(study, folder, settings, space, wanted, where="")
+    return study.get_trials(deepcopy=False)
 
 
 def open_study(settings: Settings, space: Space, config: Config, wanted: list[Objective]) -> Study:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,20 +45,20 @@ def train(table: Table, configurations: Mapping[str, Config], overrides: Sequenc
             return launch(arguments)
 
 
-def plan(table: Table, configurations: Mapping[str, Config], overrides: Sequence[str] = ()) -> Plan:
-    """What `train` would launch. Nothing is written.
+def dry_run(
+    table: Table, configurations: Mapping[str, Config], overrides: Sequence[str], report_plan: Callable[[Plan], None]
+) -> int:
+    """Report what `train` would launch, and return the exit status. Nothing is written.
 
     Raises:
         RequestError: an override would change the runs, a configuration is wrong, or no row has runs.
     """
-    from fitbench.launch.command import dry_run
+    from fitbench.launch import command
 
     if not any(row.measured for row in table.rows):
         raise RequestError(f"{table.folder / FILE}: no row is measured, so there is nothing to train")
-    plans: list[Plan] = []
     with _arguments(table, configurations, overrides) as arguments:
-        dry_run(arguments, plans.append)
-    return plans[0]
+        return command.dry_run(arguments, report_plan)
 
 
 @contextlib.contextmanager
@@ -94,14 +94,14 @@ def _arguments(table: Table, configurations: Mapping[str, Config], overrides: Se
 def _check(override: str) -> None:
     key = _key(override)
     if key == "hydra.searchpath":
-        raise RequestError(f"{override}: not here; --config-dir DIR names a folder of configurations")
+        raise RequestError(f"{override}: not allowed here; use --config-dir DIR for a folder of configurations")
     if "=" not in override or not (key.startswith(("hydra.", "hydra/")) or key in NOT_IDENTITY):
         raise RequestError(
             f"{override}: would not launch the runs of this table; put what changes them into table.yaml; give only "
             f"hydra/launcher=.., hydra.*=.. or one of {', '.join(sorted(CHANGEABLE))} here"
         )
     if key in ELSEWHERE:
-        raise RequestError(f"{override}: not here; use --seeds or --outputs, or study or folds in table.yaml")
+        raise RequestError(f"{override}: not allowed here; use --seeds or --outputs, or study or folds in table.yaml")
 
 
 def _key(override: str) -> str:

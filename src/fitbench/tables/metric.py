@@ -9,6 +9,7 @@ from fitbench.composition import Composer
 from fitbench.config.reading import resolved
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
+from fitbench.text import hint
 
 DEFAULT = "test_accuracy"
 DEFINE = "a metric of your own is defined in overrides, as metrics.NAME={_target_: mine.function, direction: max}"
@@ -32,7 +33,7 @@ def find_metric(name: str, overrides: Sequence[str]) -> tuple[str, Metric]:
         own = _defined(overrides)
         if metric_name not in own:
             names = [*metrics.for_task(None), "top_5_accuracy", *own]
-            raise RequestError(f"there is no metric {metric_name!r}; {metrics.hint(metric_name, names)}; {DEFINE}")
+            raise RequestError(f"there is no metric {metric_name!r}; {hint(metric_name, names)}; {DEFINE}")
         metric = own[metric_name]
     return part or "test", metric
 

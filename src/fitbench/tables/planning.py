@@ -10,13 +10,13 @@ from fitbench.columns import Column, column
 from fitbench.columns import Table as Printed
 from fitbench.config import Config
 from fitbench.formats import print_as
-from fitbench.launch.estimate import Estimate, Records
-from fitbench.launch.plan import STATES, Planned, count
+from fitbench.launch.estimate import Estimate, Records, approximately
+from fitbench.launch.plan import JobState, Plan, Planned, count
 from fitbench.launch.plan_table import plan_notes
+from fitbench.tables import launching
 from fitbench.tables.definition import Row, Table
-from fitbench.tables.launching import plan
 from fitbench.tables.measured import runs
-from fitbench.text import clean, rough_duration
+from fitbench.text import clean
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,18 @@ class PlannedRow:
         return None if self.estimate.unknown else self.estimate.seconds
 
 
-def print_plan(table: Table, configurations: Mapping[str, Config], overrides: Sequence[str], format: str) -> None:
-    """Print in one of `columns.FORMATS` what `fitbench table --run` would launch. Nothing is written.
+def dry_run(table: Table, configurations: Mapping[str, Config], overrides: Sequence[str], format: str) -> int:
+    """Print in one of `formats.FORMATS` what `fitbench table --run` would launch, and return the exit status.
 
     Raises:
-        RequestError: as `launching.plan`.
+        RequestError: as `launching.dry_run`.
     """
-    whole = plan(table, configurations, overrides)
+    return launching.dry_run(
+        table, configurations, overrides, lambda whole: _print_plan(whole, table, configurations, format)
+    )
+
+
+def _print_plan(whole: Plan, table: Table, configurations: Mapping[str, Config], format: str) -> None:
     by_name = {each.job.folder.name: each for each in whole.planned}
     first = whole.planned[0].job
     records = Records(Path(first.config.outputs))
@@ -58,19 +63,19 @@ def _columns(rows: Sequence[PlannedRow]) -> list[Column]:
     return [
         column("", rows, lambda one: clean(one.row.label), {"label": lambda one: one.row.label}, right=False, key=True),
         column("runs", rows, lambda one: str(len(one.planned)), {"runs": lambda one: len(one.planned)}),
-        *(_of_state(state, rows, visible=state in present) for state in STATES),
+        *(_of_state(state, rows, visible=state in present) for state in JobState),
         column("time", rows, _time, {"seconds": lambda one: one.seconds}),
     ]
 
 
-def _of_state(state: str, rows: Sequence[PlannedRow], visible: bool) -> Column:
+def _of_state(state: JobState, rows: Sequence[PlannedRow], visible: bool) -> Column:
     numbers = [count(one.planned)[state] for one in rows]
     cells = [str(number) if number else "-" for number in numbers]
     return Column(state, cells, values={state.replace(" ", "_"): numbers}, visible=visible)
 
 
 def _time(one: PlannedRow) -> str:
-    """Such as '12 min'; '-' where nothing is trained, '?' where nothing comparable is recorded."""
+    """Such as 'about 12 min'; '-' where nothing is trained, '?' where no similar run is recorded."""
     if not one.estimate.jobs:
         return "-"
-    return "?" if one.seconds is None else f"{'at most ' * one.estimate.at_most}{rough_duration(one.seconds)}"
+    return "?" if one.seconds is None else approximately(one.seconds)

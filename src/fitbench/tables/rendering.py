@@ -22,11 +22,10 @@ from fitbench.tables.units import Unit
 from fitbench.text import clean, console, number
 
 WIDE = 100  # characters of a terminal in which labels are broken before the interval of the difference is left out
-FORMATS = ("table", "markdown", "latex", "csv", "json")
 
 
 def print_table(table: Table, results: Sequence[Outcome], format: str) -> None:
-    """Print the table to stdout in one of `FORMATS`."""
+    """Print the table to stdout in one of `formats.FORMATS`."""
     out = console()
     if format == "table":
         print_tables(out, [_printed(table, results, columns(table, results, out.is_terminal and out.width >= WIDE))])
@@ -35,7 +34,7 @@ def print_table(table: Table, results: Sequence[Outcome], format: str) -> None:
 
 
 def text(table: Table, results: Sequence[Outcome], format: str) -> str:
-    """The table in one of `FORMATS` other than 'table', each with a line end behind the last line."""
+    """The table in one of `formats.FORMATS` other than 'table', each with a line end behind the last line."""
     if format == "csv":
         return as_csv(columns(table, results), clean)
     if format == "json":

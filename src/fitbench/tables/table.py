@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.formats import FORMATS
 from fitbench.tables import definition, launching, planning, rendering
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import Table
@@ -39,7 +40,7 @@ def table(
         rows: parts of labels with commas between them, which select rows; None for all.
         seeds: how many seeds; None for those of the table.
         outputs: where runs are recorded.
-        format: one of `rendering.FORMATS`.
+        format: one of `formats.FORMATS`.
         overrides: further overrides of the launch, such as `workers=2`; none that changes the runs.
         config_dirs: folders that are searched for configurations, before that of the table.
         dry_run: print what `run` would launch, and write nothing.
@@ -48,7 +49,7 @@ def table(
         RequestError: table.yaml or an option is wrong.
         FitbenchError: runs have failed, or something cannot be written.
     """
-    check_format(format, rendering.FORMATS)
+    check_format(format, FORMATS)
     if not (run or dry_run) and overrides:
         raise RequestError(f"{overrides[0]} is for what --run launches; add --run")
     if write and dry_run:
@@ -59,8 +60,7 @@ def table(
     wanted = replace(wanted, config_dirs=(*config_dirs, *wanted.config_dirs))
     composed = configurations(wanted, outputs)
     if dry_run:
-        planning.print_plan(wanted, composed, overrides, format)
-        return 0
+        return planning.dry_run(wanted, composed, overrides, format)
     if run:
         try:
             if status := launching.train(wanted, composed, overrides):
