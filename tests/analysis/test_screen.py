@@ -62,7 +62,7 @@ def test_data_sets_without_a_table_have_a_line_with_their_best_group(make_run, t
     monkeypatch.setattr("fitbench.formats.console", lambda: out)
     CliRunner().invoke(cli.app, ["compare", str(tmp_path / "outputs"), "--all"], catch_exceptions=False)
     lines = out.file.getvalue().splitlines()
-    assert 16 <= len(lines) <= 24
+    assert 14 <= len(lines) <= 24
     best = [line.split(": ")[0] for line in lines if line.endswith("(n = 1), the best of 4 groups")]
     names = ["digits", "fashion_mnist", "mnist (SHA-256 02020202)", "mnist (SHA-256 04040404)", "mnist_5k"]
     assert len(best) == 4
