@@ -154,8 +154,8 @@ def find(name: str, available: Mapping[str, Quantity]) -> Quantity:
     names.update((quantity.name, quantity) for quantity in available.values())
     names.update(available)
     if name not in names:
-        names = [quantity.name for quantity in available.values()]
-        raise RequestError(f"the runs do not record a metric {name!r}; {hint(name, names)}")
+        known = [quantity.name for quantity in available.values()]
+        raise RequestError(f"the runs do not record a metric {name!r}; {hint(name, known)}")
     check_definition(names[name])
     return names[name]
 

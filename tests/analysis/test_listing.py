@@ -16,6 +16,8 @@ from fitbench.analysis.listing import list_runs
 from fitbench.analysis.request import Which
 from fitbench.errors import RequestError
 
+from ..run_folders import as_task, close_values
+
 
 @pytest.fixture
 def outputs(tmp_path) -> Path:
@@ -486,6 +488,37 @@ def test_at_80_columns_keys_and_the_primary_metric_stay_and_other_metrics_go(mak
     assert "val_" not in head
     assert re.search(r"│ \[64, 64\] +│ +0\.64 │ +0\.003 │", body)
     assert re.search(r"│ +test_ +│", in_terminal(45, outputs).partition("├")[0])
+
+
+def test_at_80_columns_runs_of_several_tasks_can_be_told_apart(grid, make_run, in_terminal, monkeypatch):
+    for seed in range(2):
+        folder = make_run("data=digits", f"seed={seed}", "study=houses")
+        as_task(folder, "regression", *close_values(30, seed=seed), ("y",))
+    make_run("seed=3", "study=at_work", finished=False)
+    monkeypatch.setenv("LINES", "60")
+    text = in_terminal(80, grid)
+    head = " ".join(text.partition("├")[0].split())
+    for name in ("run_id", "model", "data", "primary"):
+        assert f" {name} " in head
+    assert " epoch " not in head
+    assert re.search(r"│ accuracy 0\.9800 +│", text)
+    assert re.search(r"│ mae \d\.\d+ +│", text)
+
+
+def test_a_screen_has_the_newest_runs_and_how_to_see_all(make_run, outputs, in_terminal, monkeypatch):
+    monkeypatch.setenv("LINES", "24")
+    for seed in range(30):
+        folder = make_run(f"seed={seed}", f"study={'ab'[seed % 2]}")
+        result = json.loads((folder / "result.json").read_text()) | {"finished_at": f"2026-03-{seed + 1:02}T00:00:00Z"}
+        (folder / "result.json").write_text(json.dumps(result))
+    text = in_terminal(100, outputs)
+    seeds = re.findall(r"-s(\d+) │", text)
+    assert len(text.splitlines()) <= 24
+    assert seeds[:2] == ["29", "28"]
+    assert 5 <= len(seeds) < 20
+    assert f"{len(seeds)} of 30 runs: 30 finished; --limit 30 shows all" in text
+    assert len(re.findall(r"-s\d+ +│", in_terminal(100, outputs, limit=30))) == 30
+    assert re.findall(r"-s(\d+) +│", in_terminal(100, outputs, sort="seed"))[:3] == ["0", "1", "2"]
 
 
 def test_a_state_that_differs_stays_and_a_run_id_is_whole_where_there_is_room(make_run, outputs, in_terminal):

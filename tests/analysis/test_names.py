@@ -51,9 +51,11 @@ def test_an_unknown_column_is_refused_with_the_nearest(name, nearest):
         find_column(NAMES, name)
 
 
-def test_where_no_column_is_near_all_are_named():
+def test_where_no_column_is_near_few_are_named_and_how_many_are_listed():
+    with pytest.raises(RequestError, match=r"'zzzzzzzzzz'; fitbench runs --format csv \| head -1 lists them"):
+        find_column([f"column{i}" for i in range(100)], "zzzzzzzzzz")
     with pytest.raises(RequestError, match="there are folder, study"):
-        find_column(NAMES, "zzzzzzzzzz")
+        find_column(NAMES[:5], "zzzzzzzzzz")
 
 
 @pytest.mark.parametrize(

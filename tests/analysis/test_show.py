@@ -304,9 +304,17 @@ def test_an_unknown_format_is_refused(make_run):
 # -- metrics that fitbench does not supply ----------------------------------------------------------------------------
 
 
+def test_the_result_stands_at_the_end_where_a_terminal_stops(make_run, capsys):
+    text = shown(capsys, make_run())
+    titles = [text.index(f"\n{title}\n") for title in ("Configuration", "Learning curves", "Result")]
+    assert titles == sorted(titles)
+    assert "parameters  12,345\n" in text[titles[-1] :]
+    assert text.splitlines()[-1].startswith("device ")
+
+
 def test_every_recorded_metric_has_a_row_with_its_label_and_decimals(make_run, capsys):
     folder = record_metrics(make_run(), {"kappa": KAPPA}, {"test_kappa": -0.12345, "val_kappa": 0.5})
-    text = shown(capsys, folder)
+    text = shown(capsys, folder).partition("\nResult\n")[2]  # the end
     assert row(text, "Cohen's kappa") == ["-0.123", "0.500", "-"]
     assert row(text, "loss") == ["0.5000", "0.7000", "0.4000"]
     print_summary(folder, reused=False)

@@ -181,6 +181,18 @@ def test_a_launch_counts_its_runs_in_the_trash_once(call, runs, composed, tmp_pa
     assert remarks(plan(jobs[3:])) == []
 
 
+def test_a_second_call_names_the_time_of_the_first(call, runs, tmp_path):
+    call("trash", "outputs/new")
+    back = f"fitbench trash --restore {trashed(Path('outputs'))[0].time} puts it back"
+    (tmp_path / "outputs/new").mkdir(exist_ok=True)
+    status, _, err = call("trash", "outputs/new")
+    assert (status, err) == (
+        2, f"fitbench: outputs/new holds no runs\nnew/{runs['new1'].name} is in the trash; {back}\n",
+    )  # fmt: skip
+    name = f"new/{runs['new0'].name}"
+    assert call("trash", name)[2].endswith(f"\n{name} is in the trash; {back}\n")
+
+
 def test_bytes_as_people_read_them():
     assert [_bytes(count) for count in (0, 999, 4_096, 12_345, 9_960_000, 123_456_789, 2_000_000_000)] == [
         "0 B", "999 B", "4.1 kB", "12 kB", "10.0 MB", "123 MB", "2.0 GB",
@@ -196,7 +208,7 @@ def test_a_whole_search_is_put_away_and_what_remains_of_it_is_listed(call, runs,
     status, _, err = call("trash", "outputs/old")
     assert (status, err) == (
         0, "fitbench: the search of outputs/old is in the trash with its runs (.search, search.json); "
-        "it would begin anew\n",
+        "a search there is a new one\n",
     )  # fmt: skip
     assert [path.name for path in study.iterdir()] == ["thesis.tex"]
     (study / "search.json").write_text("new")

@@ -23,7 +23,7 @@ from fitbench.charts.bars import Row, chart_of_bars, draw_rows
 from fitbench.charts.columns import scale
 from fitbench.charts.curves import Curve, chart_of_curves, draw_curves, in_order
 from fitbench.charts.labels import in_two_lines
-from fitbench.charts.parallel import chart_of_parallel, draw_parallel, varying_keys
+from fitbench.charts.parallel import apart, chart_of_parallel, draw_parallel, varying_keys
 from fitbench.charts.placing import Point
 from fitbench.charts.plotting import plot
 from fitbench.charts.scatter import chart_of_scatter, draw_scatter, pareto_front
@@ -196,6 +196,9 @@ def test_more_than_five_groups_have_a_bar_at_the_last_epoch_in_place_of_bands():
         found = [line for line in axes.lines if line.get_gid() == "interval"]
         assert len(found) == bars
         assert all(list(line.get_xdata()) == [3, 3] for line in found)
+        places = [line.get_transform().transform([(3, 0)])[0, 0] for line in found]  # pixels
+        assert (np.diff(places) > 1.5 * axes.figure.dpi / 72).all()
+        assert all(place > axes.transData.transform((3, 0))[0] for place in places)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +276,7 @@ def test_the_best_mean_is_on_top_with_its_interval_and_its_runs(record, tmp_path
     assert [sorted(x) for x, _ in lines(chart.figure, "run")] == [values["lenet5"], values["mlp"]]
     assert axes.get_xlim()[0] > 0.8  # dots need no zero
     assert axes.get_xlim()[1] <= 1
-    assert "(large dots)" in chart.caption
+    assert "(large dots: the axis does not begin at zero)" in chart.caption
 
 
 def test_bars_begin_at_zero_where_they_tell_the_difference():
@@ -283,6 +286,21 @@ def test_bars_begin_at_zero_where_they_tell_the_difference():
     assert axes.get_xlim()[0] == 0
     assert not lines(figure, "mean")
     assert not draw_rows([Row("a", 0.8, 0.7, 0.9), Row("b", 0.9, 0.8, 0.95)], "loss").axes[0].patches
+
+
+def test_equal_runs_are_as_many_dots_beside_each_other():
+    figure = draw_rows([Row("a", 0.9, 0.88, 0.92, [0.9] * 5), Row("b", 0.8, 0.7, 0.9, [0.75, 0.85])], "accuracy")
+    first, second = [line.get_ydata() for line in figure.axes[0].lines if line.get_gid() == "run"]
+    assert len(set(first)) == 5
+    assert 0 < min(first) < max(first) < 0.5
+    assert list(second) == [1.25, 1.25]
+
+
+def test_ticks_that_are_too_close_are_left_out_between_the_ends():
+    ticks = [(0.06, "0.002173"), (0.09, "0.00265"), (0.12, "0.003"), (0.5, "0.1"), (0.93, "0.9"), (0.94, "1")]
+    assert apart(ticks, 0.05) == [(0.06, "0.002173"), (0.12, "0.003"), (0.5, "0.1"), (0.94, "1")]
+    assert apart(ticks[:1], 0.05) == ticks[:1]
+    assert apart([], 0.05) == []
 
 
 def test_an_axis_ends_where_the_metric_does():
@@ -636,7 +654,7 @@ def test_a_wrong_request_is_refused_before_any_run_is_read(change, message, tmp_
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.png").mkdir()
     request = {"kind": "bars", "output": "chart.png"} | change
-    which = Which(["no such folder"], request.pop("where", None))
+    which = Which([tmp_path / "folder.png"], request.pop("where", None))
     with pytest.raises(RequestError) as caught:
         plot(which, **request | {"output": tmp_path.joinpath(request["output"]).relative_to(tmp_path)})
     assert message in str(caught.value)

@@ -308,3 +308,11 @@ def test_a_run_that_cannot_be_read_is_named_and_does_not_count(make_run, capsys)
 def test_a_group_of_folds_is_that_of_the_run(make_run):
     folder = make_run("seed=4")
     assert find_group("@latest", folder.parents[1]).runs == {(4, None): folder}
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\n"])
+def test_an_empty_name_is_not_the_current_folder(make_run, monkeypatch, text):
+    run = make_run()
+    monkeypatch.chdir(run)
+    with pytest.raises(RequestError, match="names no run; give a run folder, a run_id or a part of one"):
+        find_run(text, run.parents[1])

@@ -149,8 +149,8 @@ def test_launches_are_told_of_runs_in_the_trash_that_are_not_there_again(outputs
         "2 of these runs are in the trash; they are trained again; fitbench trash --list shows them"
     )
     assert trained_anew(folders[:1]) == (
-        f"a-s0 is in the trash and is trained again; fitbench trash --restore {runs[0].name} --outputs {outputs} "
-        "puts the old run back before that"
+        "a-s0 is in the trash and is trained again; to keep the old run, first give: "
+        f"fitbench trash --restore {runs[0].name} --outputs {outputs}"
     )
     assert in_trash_of(outputs / "first") == (
         "runs of this study that are in the trash: 2; a trial of such a configuration is trained again"

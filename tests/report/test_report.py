@@ -391,7 +391,8 @@ def test_each_study_has_what_its_runs_alone_give_and_the_newest_is_first(studies
 def test_runs_of_different_tasks_or_data_are_in_different_sets(studies, make_run, tmp_path):
     unknown = make_run("study=first", "seed=7", finished=False)
     _, page = paged(tmp_path)
-    (houses, digits) = page["studies"][0]["sets"]  # the unfinished run was written just now
+    (first,) = [study for study in page["studies"] if study["name"] == "first"]
+    (houses, digits) = first["sets"]
     assert (houses["label"], houses["metric"]) == ("houses", "metrics.test_mae")
     assert digits["metric"] == "metrics.test_accuracy"
     assert [houses["count"], digits["count"]] == [1, 3]
@@ -578,7 +579,7 @@ def test_a_fold_without_a_test_part_says_so_in_place_of_its_predictions(make_fol
 @pytest.mark.parametrize(
     ("paths", "out", "options", "message"),
     [
-        (["nowhere"], "report.html", {}, "nowhere does not exist"),
+        (["nowhere"], "report.html", {}, "'nowhere' fits none of the 1 runs in outputs"),
         (["empty"], "report.html", {}, "no runs below empty"),
         (["outputs"], "nowhere/report.html", {}, "there is no folder nowhere"),
         (["outputs"], "empty", {}, "is a folder"),

@@ -429,7 +429,10 @@ def studies_page(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def studied(browser, studies_page):
-    return Page(browser, studies_page)
+    page = Page(browser, studies_page)
+    page.js("location.hash = '#study=second'")
+    page.wait(lambda: page.one("h1").text == "second")
+    return page
 
 
 def test_one_study_is_shown_and_the_address_keeps_which(studied, studies_page):
@@ -446,6 +449,24 @@ def test_one_study_is_shown_and_the_address_keeps_which(studied, studies_page):
     studied.driver.back()
     studied.wait(lambda: studied.one("h1").text == "second")
     assert studied.problems() == []
+
+
+def test_a_page_of_all_studies_begins_with_all_of_them(studied):
+    studied.js("location.hash = ''")
+    studied.wait(lambda: studied.one("h1").text == "all studies")
+    assert studied.one("#which select[aria-label='Study']").get_property("selectedOptions")[0].text.startswith("all")
+
+
+def test_a_single_run_has_a_result_and_curves_but_nothing_to_compare(browser, make_run, tmp_path):
+    make_run("study=alone")
+    report(Which([str(tmp_path / "outputs")]), tmp_path / "report.html")
+    page = Page(browser, tmp_path / "report.html")
+    assert page.one("#comparison h2").text == "Result"
+    assert page.one("#comparison .answer").text == "Test accuracy: 0.8833."
+    assert not page.one("#comparison .scroll").is_displayed()
+    assert not page.one("#scatter").is_displayed()
+    assert len(page.all("#curves .lines path")) == 1
+    assert page.problems() == []
 
 
 def test_data_sets_are_compared_one_at_a_time(studied):

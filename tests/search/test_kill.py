@@ -242,10 +242,22 @@ def at_work(folder: Path) -> list[int]:
     return pids if len(pids) == 2 else []
 
 
+def test_one_of_the_workers_of_a_command_is_killed_and_every_trial_is_made_once(tmp_path):
+    outputs, chance = tmp_path / "outputs", random.Random(3)
+    process = launch(outputs, "workers=2")
+    workers = wait_for(lambda: training(outputs / "mine", epochs=1), process)
+    time.sleep(chance.uniform(0, 0.2))
+    os.kill(workers[0], signal.SIGKILL)
+    assert process.wait(180) == 0, outputs.with_suffix(".err").read_text()
+    assert "fitbench: a worker was killed by SIGKILL, " in outputs.with_suffix(".err").read_text()
+    assert outputs.with_suffix(".out").read_text().startswith("4 trials: ")
+    assert_every_trial_was_made_once(outputs / "mine", 4, seed=3)
+
+
 @pytest.mark.long
-def test_command_is_interrupted_and_killed_and_one_of_its_workers_and_every_trial_is_made_once(tmp_path):
-    seed, outputs = 3, tmp_path / "outputs"
-    folder, chance = outputs / "mine", random.Random(seed)
+def test_command_is_interrupted_and_killed_and_every_trial_is_made_once(tmp_path):
+    outputs = tmp_path / "outputs"
+    folder = outputs / "mine"
 
     process = launch(outputs, "workers=2")
     workers = wait_for(lambda: at_work(folder), process)
@@ -264,11 +276,6 @@ def test_command_is_interrupted_and_killed_and_one_of_its_workers_and_every_tria
     process.wait()
     wait_for(lambda: not any(is_alive(pid) for pid in workers))  # they end with what started them
 
-    process = launch(outputs, "workers=2")
-    workers = wait_for(lambda: training(folder, epochs=1), process)
-    time.sleep(chance.uniform(0, 0.2))
-    os.kill(workers[0], signal.SIGKILL)
+    process = launch(outputs)
     assert process.wait(180) == 0, outputs.with_suffix(".err").read_text()
-    assert "fitbench: a worker was killed by SIGKILL, " in outputs.with_suffix(".err").read_text()
-    assert outputs.with_suffix(".out").read_text().startswith("4 trials: ")
-    assert_every_trial_was_made_once(folder, 4, seed)
+    assert_every_trial_was_made_once(folder, 4, seed=3)

@@ -14,7 +14,7 @@ from fitbench.analysis.comparison import Compared, Comparison, compare_groups
 from fitbench.analysis.group_columns import decimals, differences, mean_sd, ranking
 from fitbench.analysis.group_notes import footnotes, interval_notes, notes
 from fitbench.analysis.groups import Group, also_differ
-from fitbench.analysis.in_short import footnote, not_counted, uncounted, warnings
+from fitbench.analysis.in_short import EXPLAIN, footnote, not_counted, uncounted, warnings
 from fitbench.analysis.request import Which
 from fitbench.analysis.screen import Size, room
 from fitbench.columns import Note, Table, records, selected, stacked
@@ -172,7 +172,7 @@ def _tables(compared: Compared, limit: int, explain: bool, format: str) -> list[
     hint = f"; --limit {len(compared.groups)} shows them" * hints
     cut = [Note(f"and {counted(more, 'more group')}{hint}")] * (more > 0)
     cut += [Note(f"{mark_words(format)[0]}: the best of its column.")] * bool(compared.further)
-    warned = notes(compared) if explain else warnings(compared, hints)
+    warned = notes(compared) if explain else warnings(compared, f": {EXPLAIN}" * hints)
     validation = "" if hints else "the same metric on the validation part"
     below = [
         *(Note(note, "yellow") for note in warned),

@@ -19,10 +19,10 @@ COLUMNS = 2  # that a line about mixed groups names at most
 VALUES = 4  # of a setting that a line names at most
 
 
-def warnings(compared: Compared, hints: bool = True) -> list[str]:
+def warnings(compared: Compared, more: str = f": {EXPLAIN}") -> list[str]:
     """What is not as it seems, a short line each; `group_notes.notes` names the groups and the runs.
 
-    With hints a line says which option explains it.
+    `more` is what says at the end of a line where they are named.
     """
     groups = compared.groups
     mixed = [group for group in groups if group.mixed]
@@ -47,7 +47,7 @@ def warnings(compared: Compared, hints: bool = True) -> list[str]:
     lines = [
         not_counted(uncounted(compared)),
         f"also differ between the groups: {settings(differing)}" if differing else "",
-        *(line + f": {EXPLAIN}" * hints for line in explained if line),
+        *(f"{line}{more}" for line in explained if line),
     ]
     return [clean(line) for line in lines if line]
 

@@ -17,6 +17,7 @@ from fitbench.analysis.names import short_name
 from fitbench.analysis.progress import add_progress
 from fitbench.analysis.run_columns import (
     CELLS,
+    add_primary,
     bounded,
     cell,
     clipped,
@@ -25,6 +26,7 @@ from fitbench.analysis.run_columns import (
     shortened_cells,
     usual_columns,
 )
+from fitbench.analysis.screen import Size, room
 from fitbench.analysis.studies import OF_SCRIPTS, Which, fitting, narrowed
 from fitbench.analysis.telling import readable
 from fitbench.columns import Note, Table
@@ -32,13 +34,14 @@ from fitbench.errors import RequestError
 from fitbench.formats import FORMATS, print_as
 from fitbench.record.folder import State
 from fitbench.record.newest import last_change
-from fitbench.text import check_format, first_of, shortened
+from fitbench.text import check_format, console, first_of, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ERRORS = 5  # different errors that are listed
 MOST_COLUMNS = 100  # of a table whose columns are not asked for
+OTHER_LINES = 4  # of a table in a terminal: what is the same in all runs, and what is not shown
 MOST_NAMED = 20  # columns that a table lacks and names
 ALWAYS = ("study", "data.name", "model.name", "optimizer.name")  # said of all runs even where they are the default
 
@@ -56,10 +59,11 @@ def list_runs(
 
     Args:
         which: the runs; CSV and JSON are not narrowed to the newest study.
-        sort: columns by which to sort, with commas; '-' before one for falling values. Missing values come last.
+        sort: columns by which to sort, with commas; '-' before one for falling values. Missing values come last. None:
+            by study and name, in CSV and JSON always; else runs of several studies by age.
         columns: the columns to print, with commas; else `usual_columns`, in csv and json those of `load_runs`.
         state: the states of the runs to print, with commas.
-        limit: how many runs to print at most.
+        limit: how many runs to print at most. None: all; in a table in a terminal the newest that it has room for.
         format: one of `formats.FORMATS`.
 
     Raises:
@@ -75,10 +79,14 @@ def list_runs(
     frame["age"] = _ages(frame)
     if format not in OF_SCRIPTS:
         add_progress(frame)
+        add_primary(frame)
     wanted = list(dict.fromkeys(column(frame, name) for name in _split(columns)))
-    chosen = _sorted(narrowed(_selected(frame, which, states), which), _sort_keys(frame, sort))
-    runs = chosen.head(limit or len(chosen))
-    count = _count(frame, chosen, limit)
+    selected = narrowed(_selected(frame, which, states), which)
+    by_age = sort is None and format not in OF_SCRIPTS and selected["study"].nunique() > 1
+    chosen = _sorted(selected, _sort_keys(frame, "age" if by_age else sort))
+    runs = chosen.head(limit) if limit else _on_screen(chosen, sort) if format == "table" else chosen
+    more = f"; --limit {len(chosen)} shows all" if limit is None and len(runs) < len(chosen) else ""
+    count = _count(frame, chosen, len(runs)) + more
     if format in OF_SCRIPTS:
         print_as(format, [], columns_of(frame, runs, wanted or every, for_people=False))
     else:
@@ -102,7 +110,8 @@ def _table(
     dropped: list[str] = []
     if not wanted:
         cells, dropped = bounded(cells)
-    return Table(title, cells, [*_not_shown([*reversed(dropped), *names[most:]]), *_errors(runs), Note(count, "")])
+    notes = [*_not_shown([*reversed(dropped), *names[most:]]), *_errors(runs), Note(count, "")]
+    return Table(title, cells, notes)
 
 
 # -- which runs, in which order ---------------------------------------------------------------------------------------
@@ -126,6 +135,15 @@ def _selected(frame: pd.DataFrame, which: Which, states: Sequence[str]) -> pd.Da
     if states:
         frame = frame[frame["state"].isin(states)]
     return frame
+
+
+def _on_screen(chosen: pd.DataFrame, sort: str | None) -> pd.DataFrame:
+    """The runs that a terminal has room for, in their order: the newest, or with --sort the first; in a file all."""
+    out = console()
+    if not out.is_terminal:
+        return chosen
+    _, rows, _ = room(out, [Size([len(chosen)], OTHER_LINES + len(_errors(chosen)))])
+    return chosen.head(rows) if sort else chosen[chosen["age"].rank(method="first") <= rows]
 
 
 def _ages(frame: pd.DataFrame) -> np.ndarray:
@@ -187,12 +205,12 @@ def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -
     return f"The same in all {len(chosen):,} runs: {', '.join(same)}" if same else ""
 
 
-def _count(frame: pd.DataFrame, chosen: pd.DataFrame, limit: int | None) -> str:
-    """As '20 of 135 runs shown (10,000 in all): 130 finished, 5 failed; 3 left out'."""
+def _count(frame: pd.DataFrame, chosen: pd.DataFrame, shown: int) -> str:
+    """As '20 of the 135 runs that fit, of 10,000: 130 finished, 5 failed; 3 left out'."""
     total, fit = len(frame), len(chosen)
     text = f"{total:,} run{'s'[: total != 1]}" if fit == total else f"{fit:,} of {total:,} runs"
-    if limit is not None and limit < fit:
-        text = f"{limit:,} of {text}" if fit == total else f"{limit:,} of the {fit:,} runs that fit, of {total:,}"
+    if shown < fit:
+        text = f"{shown:,} of {text}" if fit == total else f"{shown:,} of the {fit:,} runs that fit, of {total:,}"
     states = Counter(chosen["state"].tolist())
     by_state = ", ".join(f"{states[state.value]:,} {state.value}" for state in State if states[state.value])
     left_out = len(frame.attrs["left_out"])

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from fitbench.errors import RequestError
 from fitbench.text import clean
 
+MOST = 20  # columns that a message lists
 NEAREST = 3  # columns that a message suggests at most
 
 
@@ -30,7 +31,8 @@ def find_column(names: Sequence[str], name: str) -> str:
         if fits:
             raise RequestError(f"{name!r} fits {len(fits)} columns: {clean(', '.join(fits))}")
     nearest = _nearest(name, names)
-    hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"there are {', '.join(names)}"
+    every = "fitbench runs --format csv | head -1 lists them" if len(names) > MOST else f"there are {', '.join(names)}"
+    hint = f"did you mean {' or '.join(nearest)}?" if nearest else every
     raise RequestError(f"there is no column {name!r}; {clean(hint)}")
 
 

@@ -35,6 +35,17 @@ class Change:
         """Whether nothing is changed."""
         return self.note is None and not self.add and not self.remove
 
+    def write(self, folders: Sequence[Path]) -> None:
+        """Change the notes of these runs.
+
+        Raises:
+            FitbenchError: a file cannot be written.
+        """
+        try:
+            change_notes(folders, lambda noted: noted.changed(self.note, self.add, self.remove))
+        except OSError as error:
+            raise FitbenchError(f"{error.filename or 'notes.json'}: cannot be written ({error.strerror})") from error
+
 
 def note(
     choice: Choice,
@@ -75,10 +86,7 @@ def note(
     _check_removed(change.remove, list(before.values()))
     if not replace_notes:
         _check_replaced(change.note, list(before.values()))
-    try:
-        change_notes(folders, lambda noted: noted.changed(change.note, change.add, change.remove))
-    except OSError as error:
-        raise FitbenchError(f"{error.filename or 'notes.json'}: cannot be written ({error.strerror})") from error
+    change.write(folders)
     after = {folder: read_notes(folder) for folder in folders}
     _print_json(after) if format == "json" else _say_changed(before, after)
     _say_replaced(before, after)

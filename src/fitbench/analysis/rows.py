@@ -51,7 +51,7 @@ CHECKSUMS = (FOLD_SHA256, TEST_SHA256, TEST_INPUTS_SHA256)  # that not every run
 
 Row = dict[str, Any]
 
-_ADDED = ("age", "epoch", "left")  # by `fitbench runs`
+_ADDED = ("age", "epoch", "left", "primary value")  # by `fitbench runs`
 _COLUMNS = frozenset(
     (*IDENTITY, *TASK, *FIXED, *DATASET, *CHECKSUMS, NAMES, *ORIGIN, *LAST, STARTED, INFO, UNREAD_NOTES, *_ADDED)
 )

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 STYLES = {"failed": "bold red", "pruned": "magenta", "running": "cyan", "interrupted": "yellow"}
 PIPED = 160  # columns of a table in a file or pipe, unless --columns is given
 CELLS = (40, 24, 16)  # characters of a text in a terminal: the first with which all columns fit, else the last
+PRIMARY = "primary value"  # of runs with several primary metrics: that of each on the test part, or else validation
+NAMING = ("data.name", "model.name")  # what a run_id says of a configuration before its config_id
+SPARSE = 0.5  # of the rows have a value in a column that a terminal drops before all others
 LONGEST_CELL = 200  # characters of a cell or heading of a table, also where it is written to a file or pipe
 
 
@@ -40,6 +43,26 @@ def primary_columns(runs: pd.DataFrame) -> list[str]:
     primary = runs["primary"].dropna().unique().tolist()
     names = [metrics.join(part, metric) for metric in primary for part in parts]
     return _with_values(runs, [f"metrics.{name}" for name in names])
+
+
+def add_primary(frame: pd.DataFrame) -> None:
+    """Add the column `PRIMARY` to a frame from `load_runs` of several primary metrics: names and values as text.
+
+    The name of a metric alone means the test part.
+    """
+    if frame["primary"].nunique() < 2:
+        return
+    quantities, texts = quantities_of(frame), np.full(len(frame), None, dtype=object)
+    for primary in frame["primary"].dropna().unique().tolist():
+        for name in (metrics.join(part, primary) for part in ("val", "test")):  # the last one counts
+            column = f"metrics.{name}"
+            if column in frame:
+                rows = np.flatnonzero((frame["primary"] == primary) & frame[column].notna())
+                values = frame[column].to_numpy()[rows].tolist()
+                texts[rows] = [
+                    f"{name.removeprefix('test_')} {cell(column, value, quantities.get(column))}" for value in values
+                ]
+    frame[PRIMARY] = texts
 
 
 def _with_values(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
@@ -63,14 +86,17 @@ def usual_columns(runs: pd.DataFrame) -> tuple[list[str], list[str]]:
     They are what tells the runs apart, the results that matter most, and what else varies.
     """
     study, keys = _study(runs), _keys(runs)
-    results = primary_columns(runs)
+    results = [PRIMARY] if runs["primary"].nunique() > 1 else primary_columns(runs)
     of_metrics = {metrics.split(name.removeprefix("metrics."))[1]: name for name in reversed(results)}
-    needed = [*study, "run_id", *_with_values(runs, ["fold", EPOCH]), *of_metrics.values(), "age", *keys]
+    naming = [name for name in NAMING if name in keys]
+    first = ["run_id", *naming, *study] if PRIMARY in results else [*study, "run_id"]
+    needed = [*first, *_with_values(runs, ["fold", EPOCH]), *of_metrics.values(), "age", *keys]
     progress, tags, note = (_with_values(runs, names) for names in (["fold", EPOCH, LEFT], ["tags"], ["note"]))
     results = _with_values(runs, [*results, "metrics.test_loss", "timing.seconds"])
     varies = [readable(runs, name) for name in varying(runs)]
     names = ["state", *study, "run_id", *progress, *keys, *tags, *results, "age", *note, *varies]
-    return list(dict.fromkeys(names)), needed
+    needed = list(dict.fromkeys([names[0], *needed, *names]))
+    return list(dict.fromkeys(names)), sorted(needed, key=lambda name: runs[name].notna().mean() < SPARSE)
 
 
 def is_missing(value: Any) -> bool:
@@ -134,7 +160,7 @@ def columns_of(
                 _cells(name, values, quantities.get(name)) if for_people else [],
                 right=is_number,
                 spare=order[name] or None,
-                key=not is_number,
+                key=not is_number and name != PRIMARY,
                 values={} if for_people else {name: [_plain(value, quantities.get(name)) for value in values]},
                 styles=[STYLES.get(value, "") for value in values] if name == "state" else (),
             )
@@ -173,7 +199,9 @@ def shortened_cells(columns: list[Column], runs: pd.DataFrame) -> list[Column]:
     out = console()
     if not out.is_terminal:
         return columns
-    short = _short_run_ids(runs["run_id"].tolist())
+    told = [short_name(runs, name) for name in NAMING if runs[name].nunique() > 1]
+    is_told = {column.head for column in columns}.issuperset(told)
+    short = _short_run_ids(runs["run_id"].tolist()) if is_told else None
     if short and width(columns) > out.width:
         columns = [replace(column, cells=short) if column.head == "run_id" else column for column in columns]
     for most in CELLS:

@@ -122,8 +122,7 @@ def _print(run: RunFiles, earlier: Sequence[Ancestor], metric: str | None, plots
         attempts = f" in {result['attempts']} attempts" if result["attempts"] > 1 else ""
         trial = f", trial {clean(result['trial'])} of a search" if result.get("trial") is not None else ""
         finished = f"finished {clean(result['finished_at'])}{attempts}{trial}{fold_text(run.config)}"
-        out.print(f"{finished}\n", soft_wrap=True)
-        print_result(out, result)
+        out.print(finished, soft_wrap=True)
     else:
         _print_unfinished(out, run)
 
@@ -143,6 +142,9 @@ def _print(run: RunFiles, earlier: Sequence[Ancestor], metric: str | None, plots
         out.print()
     for path in plots:
         out.print(f"drew {clean(path)}", soft_wrap=True)
+    if run.result:  # last, where a terminal stops
+        _heading(out, "Result")
+        print_result(out, run.result)
 
 
 def _print_notes(out: Console, run: RunFiles) -> None:

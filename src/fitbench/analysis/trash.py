@@ -6,12 +6,14 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
 from fitbench.analysis.ancestry import descendants
 from fitbench.analysis.chosen_runs import Choice, below, chosen_runs
+from fitbench.analysis.studies import Which
 from fitbench.columns import Column, Note, Table, column, print_tables
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import trash, trash_moves
@@ -36,12 +38,26 @@ def put_away(choice: Choice) -> None:
     """
     if choice.is_empty:
         raise RequestError("which runs? name runs or a study, or select them with --where; --list shows the trash")
-    moved = trash_moves.put_away(chosen_runs(choice), choice.outputs)
+    moved = trash_moves.put_away(_chosen(choice), choice.outputs)
     for folder, group in groupby(moved, key=lambda run: run.trash):
         runs = list(group)
         back = trash.restore_command(runs[0], runs[0].time)
         _print("Put in the trash", runs, f"{back} puts {'it' if len(runs) == 1 else 'them'} back")
         _say_effects(folder.parent, runs)
+
+
+def _chosen(choice: Choice) -> list[Path]:
+    """The chosen runs; the error about a name that fits none says whether such a run is in the trash."""
+    try:
+        return chosen_runs(choice)
+    except RequestError as error:
+        name = next((name for name in choice.names if name in str(error)), "")
+        try:
+            [twin, *_] = _in_trash(replace(choice, names=[name], which=Which()))
+        except RequestError:
+            raise error from None
+        back = trash.restore_command(twin, twin.time)
+        raise RequestError(f"{error}\n{twin.place} is in the trash; {back} puts it back") from error
 
 
 def _say_effects(outputs: Path, runs: Sequence[Trashed]) -> None:
@@ -56,7 +72,9 @@ def _say_effects(outputs: Path, runs: Sequence[Trashed]) -> None:
             write_note(f"{clean(home / SEARCH)} keeps the trials of these runs; the search does not repeat them")
         if files := trash.search_files(in_trash):
             names = first_of(clean(path.name) for path in files)
-            write_note(f"the search of {clean(home)} is in the trash with its runs ({names}); it would begin anew")
+            write_note(
+                f"the search of {clean(home)} is in the trash with its runs ({names}); a search there is a new one"
+            )
 
 
 def show(choice: Choice, format: str) -> None:

@@ -19,6 +19,8 @@ from fitbench.quantities import Quantity
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+CROWD = (0.18, 0.46)  # below the middle of a row, over which values that are near to each other spread, in rows
+SAME = 0.006  # of the range of all values: half of the width of a small dot
 ROWS = 40  # groups that are shown at most
 
 
@@ -39,7 +41,7 @@ def chart_of_bars(groups: Sequence[Group], metric: Quantity, width: str) -> Char
     rows = [Row(label(group), *mean_and_ends(group.summary), group.means) for group in drawn]
     samples = [group.sample for group in drawn]
     caption = f"{with_capital(axis_label(metric))}, {mean_over(samples)}"
-    caption += " (bars)" if begin_at_zero(rows) else " (large dots)"
+    caption += " (bars from zero)" if begin_at_zero(rows) else " (large dots: the axis does not begin at zero)"
     if any(group.summary.interval for group in drawn):
         caption += f", with {intervals_of(samples)}"
     dots = [f"single {noun}s" for noun in dict.fromkeys(sample.noun for sample in samples)]
@@ -69,12 +71,13 @@ def draw_rows(
             axes.barh(places, means, height=0.7, color=PALE, edgecolor=MAIN, linewidth=0.6)
         else:
             axes.plot(means, places, "o", color=MAIN, markersize=4.5, gid="mean", zorder=2.2, clip_on=False)
+        near = SAME * np.ptp([value for value in numbers if np.isfinite(value)])
         for place, row in enumerate(rows):
             if np.isfinite([row.low, row.high]).all():
                 axes.plot([row.low, row.high], [place, place], color=MAIN, linewidth=1.6, gid="interval")
             if len(row.singles) > 1:
                 axes.plot(
-                    row.singles, [place + 0.25] * len(row.singles), "o", color=ACCENT, markersize=2.4, alpha=0.7,
+                    row.singles, place + _below(row.singles, near), "o", color=ACCENT, markersize=2.4, alpha=0.7,
                     markeredgewidth=0, gid="run", clip_on=False,
                 )  # fmt: skip
         paper.name_rows(axes, [row.label for row in rows], 0.45 * paper.WIDTHS[width])
@@ -85,6 +88,19 @@ def draw_rows(
         axes.set_xlabel(metric)
         paper.head(figure, title)
     return figure
+
+
+def _below(values: Sequence[float], near: float) -> np.ndarray:
+    """How far below the middle of a row each value is drawn, float [N]: those that are near to each other spread out.
+
+    `near` is the largest distance between neighbours that would lie on top of each other.
+    """
+    below = np.full(len(values), 0.25)
+    order = np.argsort(values, kind="stable")
+    for crowd in np.split(order, np.flatnonzero(np.diff(np.array(values)[order]) > near) + 1):
+        if len(crowd) > 1:
+            below[crowd] = np.linspace(*CROWD, len(crowd))
+    return below
 
 
 def begin_at_zero(rows: Sequence[Row]) -> bool:

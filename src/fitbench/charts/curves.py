@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+BESIDE = 2.5  # points between the bars at the last epoch
 MOST_BANDS = 5  # curves with bands; the bands of more would hide each other
 
 
@@ -93,7 +94,7 @@ def _about(curves: Sequence[Curve], samples: Sequence[Sample]) -> str:
     """What the caption says of bands, and of runs that stopped early."""
     text = ""
     if any(np.isfinite(curve.of.low).any() for curve in curves):
-        what = "Bands" if len(curves) <= MOST_BANDS else "Bars at the last epoch"
+        what = "Bands" if len(curves) <= MOST_BANDS else "Bars beside the last epoch"
         text += f" {what} are {intervals_of(samples)}."
     if (wanted := wanting(samples)) and any(len(sample.members) > 1 for sample in samples):
         text += f" Groups of fewer than {wanted} have no {'band' if len(curves) <= MOST_BANDS else 'bar'}."
@@ -160,7 +161,7 @@ def draw_curves(
         handles = []
         for i, (curve, look) in enumerate(zip(curves, looks([curve.values for curve in curves]), strict=True)):
             start = i * every // len(curves) % max(len(curve.of.epochs), 1)
-            handles.append(_draw(axes, curve, look, (start, every), bands))
+            handles.append(_draw(axes, curve, look, (start, every), None if bands else BESIDE * (i + 1)))
         paper.over_epochs(axes, first, last)
         heights = [value for curve in curves for value in curve.heights.tolist()]
         for curve in curves:
@@ -188,16 +189,19 @@ def _numbers(value: Any) -> list[float]:
     return json.loads(value) if isinstance(value, str) else [value]
 
 
-def _draw(axes: Axes, curve: Curve, look: Look, marked: tuple[int, int], band: bool) -> Artist:
+def _draw(axes: Axes, curve: Curve, look: Look, marked: tuple[int, int], beside: float | None) -> Artist:
     """Draw one curve with markers at every n-th epoch from the first one on; gives its line.
 
-    Its interval is a band, or a bar at its last epoch.
+    Its interval is a band, or a bar, which stands so many points `beside` its last epoch.
     """
-    if band and np.isfinite(curve.of.low).any():
+    from matplotlib.transforms import offset_copy
+
+    if beside is None and np.isfinite(curve.of.low).any():
         axes.fill_between(curve.of.epochs, curve.of.low, curve.of.high, color=look.color, alpha=0.18, linewidth=0)
-    elif not band and curve.last_ends:
+    elif beside is not None and curve.last_ends:
         last, *ends = curve.last_ends
-        axes.plot([last, last], ends, color=look.color, linewidth=0.9, clip_on=False, gid="interval")
+        place = offset_copy(axes.transData, axes.get_figure(root=True), x=beside, units="points")
+        axes.plot([last, last], ends, color=look.color, linewidth=1.2, clip_on=False, gid="interval", transform=place)
     for epochs, values in curve.of.tails:
         axes.plot(epochs, values, color=look.color, linewidth=0.6, gid="tail")
     (line,) = axes.plot(

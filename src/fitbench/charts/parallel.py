@@ -30,6 +30,9 @@ AXES = 9  # columns that are shown at most
 VALUES = 30  # texts that one of their axes can hold
 TICKS = 6  # about, on the axis of the metric
 LEFT = 1.5  # inches of a text beside the first axis at most
+TEXT = 7.5  # points of the text of a tick
+LEAST = 1.3  # times its height, between two of them
+HEAD = 0.75  # inches of the figure's height that the axes do not have
 STRIP = 0.015  # of the width, that the colours of the metric take
 
 
@@ -91,7 +94,7 @@ def draw_parallel(columns: Sequence[Scale], values: np.ndarray, metric: Quantity
     places = np.array([column.places for column in scales])[:, order]  # [axes, runs]
     with paper.style():
         inches = paper.WIDTHS[width]
-        figure = paper.empty(inches, max(2.6, 0.75 + 0.16 * max(len(column.ticks) for column in columns)))
+        figure = paper.empty(inches, max(2.6, HEAD + 0.16 * max(len(column.ticks) for column in columns)))
         axes = figure.add_subplot()
         lines = PathCollection(
             [Path(*_smooth(run)) for run in places.T], facecolors="none", edgecolors=colours(share[order]),
@@ -131,17 +134,29 @@ def _smooth(places: np.ndarray) -> tuple[np.ndarray, list[int]]:
     return np.array(vertices), codes
 
 
+def apart(ticks: Sequence[tuple[float, str]], least: float) -> list[tuple[float, str]]:
+    """The ticks (place, text) that are so far from each other at least; both ends stay."""
+    ordered = sorted(ticks)
+    kept = ordered[:1]
+    for tick in ordered[1:-1]:
+        if min(tick[0] - kept[-1][0], ordered[-1][0] - tick[0]) >= least:
+            kept.append(tick)
+    return [*kept, *ordered[1:][-1:]]
+
+
 def _draw_axis(axes: Axes, x: int, end: int, column: Scale, room: float) -> None:
     """Draw the axis at `x`, of which `end` is the last; `room` is the inches between two axes."""
     axes.plot([x, x], [0, 1], color=EDGE, linewidth=0.7, zorder=2)
     for low, high in column.slots or [(place - 0.008, place + 0.008) for place, _ in column.ticks if x < end]:
         axes.plot([x, x], [low, high], color=EDGE, linewidth=2.2, solid_capstyle="butt", zorder=2, gid="slot")
     white = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
-    texts = labels([text for _, text in column.ticks], LEFT if x == 0 else 0.9 * room, 7.5)
-    for (place, _), text in zip(column.ticks, texts, strict=True):
+    height = axes.figure.get_size_inches()[1] - HEAD  # type: ignore[union-attr]
+    ticks = apart(column.ticks, LEAST * TEXT / 72 / height)
+    texts = labels([text for _, text in ticks], LEFT if x == 0 else 0.9 * room, TEXT)
+    for (place, _), text in zip(ticks, texts, strict=True):
         axes.annotate(
             text, (x, place), (-4 if x == 0 else 8 if x == end else 3, 0), textcoords="offset points", va="center",
-            ha="right" if x == 0 else "left", fontsize=7.5, bbox=white, zorder=3, gid="tick",
+            ha="right" if x == 0 else "left", fontsize=TEXT, bbox=white, zorder=3, gid="tick",
         )  # fmt: skip
     section, _, name = ("", "", column.name) if x == end else column.name.removesuffix(".name").rpartition(".")
     lines = [section, *broken(name, room)]

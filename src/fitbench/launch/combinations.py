@@ -59,7 +59,7 @@ def _instead(override: Override) -> str:
     key, values = override.key_or_group, list(override.sweep_string_iterator())
     if grid := key.partition("sweep.grid.")[2]:
         return f"write {grid}=A,B in the command"
-    if key == "sweep.zip" and "[" not in override.input_line:
+    if key == "sweep.zip" and not any("[" in value for value in values):
         return f"write 'sweep.zip=[[{','.join(values)}]]'"
     return f"give {key} one value"
 

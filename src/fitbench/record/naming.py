@@ -152,7 +152,7 @@ def _chosen(wanted: str, runs: Mapping[str, str], outputs: Path, finished: bool)
 
 def _best(wanted: str, folders: Sequence[str], outputs: Path) -> Path:
     """The best run of the newest study that has a value, of these finished runs."""
-    remaining, without = list(folders), []
+    remaining, without = list(folders), list[str]()
     while (last := newest(remaining)) is not None:
         place = Path(last).parent
         beside = [each for each in remaining if Path(each).parent == place]

@@ -178,7 +178,7 @@ def trained_anew(folders: Iterable[Path]) -> str | None:
         return None
     [run] = found
     command = restore_command(run, run.name)
-    return f"{run.home.name} is in the trash and is trained again; {command} puts the old run back before that"
+    return f"{run.home.name} is in the trash and is trained again; to keep the old run, first give: {command}"
 
 
 def in_trash_of(study: Path) -> str | None:

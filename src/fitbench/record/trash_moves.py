@@ -276,17 +276,25 @@ def delete(outputs: Path, runs: Sequence[Trashed]) -> list[Path]:
     deleted = trash / DELETED
     for run in runs:
         if not run.is_search:
-            _move(run.folder, deleted / secrets.token_hex(8))
+            with contextlib.suppress(_Gone):  # another process has restored or deleted it
+                _move(run.folder, deleted / secrets.token_hex(8))
     for study in {run.study_folder for run in runs}:
         if not any(map(is_run, folders(study))):
             for path in search_files(study):
-                _move(path, deleted / secrets.token_hex(8))
+                with contextlib.suppress(_Gone):
+                    _move(path, deleted / secrets.token_hex(8))
     try:
         if deleted.exists():
-            shutil.rmtree(deleted)
+            shutil.rmtree(deleted, onerror=_unless_gone)
     except OSError as error:
         raise FitbenchError(f"{error.filename or deleted}: cannot be deleted ({error.strerror})") from error
     _remove_empty(runs)
     _remove_if_empty(trash)
     left = {run.time for run in trashed(outputs)}
     return sorted(path for path in trash.iterdir() if path.name not in left) if trash.exists() else []
+
+
+def _unless_gone(function: object, path: str, error: tuple[type[BaseException], BaseException, object]) -> None:
+    """Raise what `rmtree` met, unless another process has deleted that file."""
+    if not isinstance(error[1], FileNotFoundError):
+        raise error[1]

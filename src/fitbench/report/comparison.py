@@ -97,7 +97,7 @@ def _method(of: Compared) -> str:
         sizes = {group.sample.text for group in of.groups if group.values}
         line = f"Means over {sizes.pop()}{' each' * (len(of.groups) > 1)}" if len(sizes) == 1 else "Means"
         line += ", with 95% intervals" + "; p is corrected after Holm" * bool(_of_tests(of, differences(of)))
-    return ". ".join(with_capital(each) for each in (line, *warnings(of, hints=False))) + "."
+    return ". ".join(with_capital(each) for each in (line, *warnings(of, more=""))) + "."
 
 
 def _column(column: Column, title: str) -> dict[str, Any]:
@@ -111,6 +111,8 @@ def _answer(of: Compared, columns: Sequence[Column], names: Sequence[str]) -> st
     """What the comparison comes to, in a sentence or two."""
     cells = {name: column.cells for column in columns for name in column.values}
     groups, metric = of.groups, of.metric
+    if of.runs == 1:
+        return f"{with_capital(axis_label(metric))}: {cells['mean'][0]}."
     which = "Highest" if metric.higher_is_better else "Lowest"
     runs = f"over {groups[0].sample.text}" if len(groups[0].values) > 1 else "in one run"
     first = f"{which} {axis_label(metric)}: {cells['mean'][0]} {runs}{f' with {names[0]}' * bool(of.keys)}."

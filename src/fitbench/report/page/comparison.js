@@ -7,6 +7,9 @@ function comparison(study) {
   const section = document.getElementById("comparison");
   section.hidden = !data.groups.metrics.length;
   if (section.hidden) return;
+  const single = data.count < 2; // nothing to rank: the result in a sentence
+  section.querySelector("h2").textContent = single ? "Result" : "Comparison";
+  for (const part of section.querySelectorAll(".said, .scroll, .remarks")) part.hidden = single;
   const { metrics } = data.groups;
   let metric = metrics.find((each) => each.name === data.metric) ?? metrics[0];
   const row = (item, parts) => comparisonRow(metric, item, parts);

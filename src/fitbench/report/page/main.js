@@ -2,12 +2,13 @@
 
 const ALL = "all studies";
 
-// The study that is shown and its set, by the fragment, as in #study=grid&data=digits; else the newest and its first.
+// The study that is shown and its set, by the fragment, as in #study=grid&data=digits; else all studies together if the
+// page has them, or the newest study, and its first set.
 function chosen() {
   const wanted = new URLSearchParams(location.hash.slice(1));
   const every = page.every && { name: ALL, sets: page.every };
   const named = page.studies.find(({ name }) => name === wanted.get("study"));
-  const study = wanted.has("all") && every ? every : (named ?? page.studies[0]);
+  const study = named ?? every ?? page.studies[0];
   return [study, study.sets.find(({ label }) => label === wanted.get("data")) ?? study.sets[0]];
 }
 

@@ -49,7 +49,7 @@ function apart(by) {
   return places;
 }
 
-// Where the items stand on an axis, its ticks as a place, a text and how far above it stands, and what a range of it is called.
+// Where the items stand on an axis, its ticks as a place and a text, and what a range of it is called.
 function verticalAxis(of, frame, order) {
   const found = distinct(of);
   const absent = frame.bottom + 18;
@@ -57,12 +57,11 @@ function verticalAxis(of, frame, order) {
     const step = (frame.bottom - frame.top) / Math.max(found.length, 1);
     const places = new Map(found.map((value, i) => [value, frame.bottom - (i + 0.5) * step]));
     const every = Math.ceil(found.length / CATEGORY_TICKS);
-    const above = Math.min(step * 0.5, 60) / 2 + 9; // where no line ends
     const within = (from, to) => found.filter((value) => places.get(value) >= from && places.get(value) <= to);
     return {
       y: (item) =>
         of.values[item] === null ? absent : places.get(of.values[item]) - order[item] * Math.min(step * 0.5, 60),
-      ticks: found.filter((_, i) => i % every === 0).map((value) => [places.get(value), write(of, value), above]),
+      ticks: found.filter((_, i) => i % every === 0).map((value) => [places.get(value), write(of, value)]),
       rangeText: (from, to) => within(from, to).map(String).join(", "),
     };
   }
@@ -86,9 +85,9 @@ function drawnAxis({ of, x, ticks }, frame, letters, over) {
     { class: "axis vertical" },
     name,
     svg("line", { class: "base", x1: x, x2: x, y1: frame.top, y2: frame.bottom }),
-    ticks.map(([at, text, above = 0]) => [
+    ticks.map(([at, text]) => [
       svg("line", { class: "notch", x1: x - 3, x2: x + 3, y1: at, y2: at }),
-      svg("text", { x: x + 7, y: at - above, dy: "0.32em" }, shortened(text, 14)),
+      svg("text", { x: x + 7, y: at, dy: "0.32em" }, shortened(text, 14)),
     ]),
     of.values.includes(null) ? svg("text", { x: x + 6, y: frame.bottom + 18, dy: "0.32em" }, "none") : null,
     over,

@@ -2,6 +2,8 @@
 
 function scatterChart() {
   const section = document.getElementById("scatter");
+  section.hidden = data.count < 2; // one run is no choice between costs
+  if (section.hidden) return;
   const numbers = data.columns.filter(
     (c) => c.values.some((value) => typeof value === "number") && c.kind !== "moment" && c.kind !== "text",
   );
