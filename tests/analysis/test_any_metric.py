@@ -241,7 +241,7 @@ def test_a_history_with_too_many_values_is_left_out(make_run, outputs):
 
 def test_compare_ranks_by_the_primary_metric_in_its_direction(grid, fitbench):
     out = fitbench("compare", "--explain").stdout
-    assert out.startswith("test_kappa, lower is better: 2 groups of 6 runs by model")
+    assert out.startswith("test_kappa, lower is better: 6 runs in 2 groups by model")
     first, second = (line.split() for line in out.splitlines()[2:4])
     assert first[:6] == ["1", "softmax", "3", "-0.125", "±", "0.025"]
     assert second[:6] == ["2", "mlp", "3", "0.250", "±", "0.050"]
@@ -283,7 +283,7 @@ def test_different_primary_metrics_need_a_choice(grid, make_run, fitbench):
     as_schema_1(make_run("seed=3"))
     with pytest.raises(RequestError, match="different primary metrics, kappa, accuracy"):
         fitbench("compare")
-    assert "accuracy, higher is better: 2 groups of 7 runs" in fitbench("compare", "--metric", "accuracy").stdout
+    assert "accuracy, higher is better: 7 runs in 2 groups" in fitbench("compare", "--metric", "accuracy").stdout
     assert fitbench("compare", "--where", "primary == 'kappa'").stdout.startswith("test_kappa")
 
 
@@ -291,7 +291,7 @@ def test_different_definitions_are_refused_and_named(grid, add, fitbench):
     add("seed=3", "study=again", test_kappa=0.3, info=OTHER_KAPPA)
     with pytest.raises(RequestError, match=r"test_kappa has different definitions(.|\n)*sha256:01(.|\n)*sha256:00"):
         fitbench("compare", "--all")
-    assert "1 group of 1 run by" in fitbench("compare", "outputs/again").stdout
+    assert "1 run in 1 group by" in fitbench("compare", "outputs/again").stdout
 
 
 def test_equal_values_have_an_interval_of_the_smallest_step_where_there_is_one(make_run, outputs, fitbench):
@@ -345,4 +345,4 @@ def test_runs_sorts_filters_and_lists_any_metric_in_every_format(grid, make_run,
 @needs_latex
 def test_latex_of_both_commands_compiles(grid, fitbench, tmp_path):
     text = compiled(tmp_path, *(fitbench(command, "--format", "latex").stdout for command in ("compare", "runs")))
-    assert text is None or "lower is better: 2 groups" in text
+    assert text is None or "lower is better: 6 runs in 2 groups" in text

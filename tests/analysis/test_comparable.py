@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fitbench.analysis.comparable import comparable
+from fitbench.analysis.comparable import CHECKSUMS_OF_SETS, comparable, labels
 from fitbench.analysis.comparison import compare_groups
 from fitbench.analysis.frame import load_runs
 from fitbench.analysis.request import Which
@@ -145,3 +145,30 @@ def test_a_baseline_that_one_data_set_lacks_is_that_of_the_others(record, tmp_pa
     assert digits.chosen
     with pytest.raises(RequestError, match="'rnn' fits none"):
         compare_groups(which, "model", None, "rnn")
+
+
+def test_labels_of_sets_are_always_distinct(record, make_run, tmp_path):
+    """Also where the last run of a set has not finished, and where only the inputs or all arrays tell sets apart."""
+    record("seed=0", sha256="0a" * 32, data=part("a", "1"), at=1)
+    record("seed=1", sha256="0b" * 32, data=part("a", "2"), at=2)
+    for seed in (0, 1):
+        changes = json.loads(next((tmp_path / "outputs").rglob(f"*-s{seed}/result.json")).read_text())
+        changes["config"]["data"]["split_seed"] = seed
+        next((tmp_path / "outputs").rglob(f"*-s{seed}/result.json")).write_text(json.dumps(changes))
+    make_run("seed=2", finished=False)
+    frame = load_runs(tmp_path / "outputs")
+    found = comparable(frame, None)
+    assert sorted(each.label for each in found) == sorted({each.label for each in found})
+    assert [each.label for each in found if each.label.endswith(("1" * 8 + ")", "2" * 8 + ")"))] == [
+        f"mnist_5k (classification, SHA-256 {name * 8})" for name in "21"
+    ]
+    twice = [frame[frame["seed"] == seed].drop(columns=[*CHECKSUMS_OF_SETS[:2]]) for seed in (0, 0)]
+    assert labels(twice) == ["mnist_5k (1)", "mnist_5k (2)"]
+
+
+def test_a_quantity_that_is_no_metric_ranks_within_the_data_sets_of_a_further_metric(record, tmp_path):
+    record("seed=0")
+    record("data=digits", sha256="cd" * 32)
+    which = Which([tmp_path / "outputs"])
+    assert len(compare_groups(which, None, "parameters", None, ["accuracy"])) == 2
+    assert len(compare_groups(which, None, "parameters", None, ["fit_seconds"])) == 1

@@ -82,7 +82,7 @@ def lines_with(text, *words):
 
 def test_groups_are_ranked_with_mean_deviation_and_interval(grid, fitbench):
     out = fitbench().stdout
-    assert out.startswith("test_accuracy, higher is better: 3 groups of 12 runs by model, optimizer")
+    assert out.startswith("test_accuracy, higher is better: 12 runs in 3 groups by model, optimizer")
     first, second, third = (line.split() for line in out.splitlines()[2:5])
     assert first[:7] == ["1", "mlp", "adam", "5", "0.9580", "±", "0.0057"]
     assert first[7:10] == ["0.9503", "to", "0.9645"]
@@ -121,7 +121,7 @@ def test_a_baseline_takes_the_place_of_the_best(grid, fitbench):
 def test_explain_says_which_interval_and_which_tests(grid, fitbench):
     accuracy, loss = fitbench("--explain").stdout, fitbench("--metric", "test_loss", "--explain").stdout
     assert "Wilson's score interval with Student's t" in accuracy
-    assert "To choose a configuration rank by --metric val_accuracy" in accuracy
+    assert "To select a configuration, rank by --metric val_accuracy" in accuracy
     assert "interval of the logarithm of the mean" in loss
     assert "paired over the common seeds" in loss
     assert "test_loss, lower is better" in loss
@@ -144,7 +144,7 @@ def test_a_number_that_never_varies_has_a_difference_and_no_test(record, fitbenc
 
 def test_groups_that_mix_configurations_are_pointed_out(grid, fitbench):
     out = fitbench("--by", "model").stdout
-    assert "2 groups of 12 runs by model" in out
+    assert "12 runs in 2 groups by model" in out
     assert "1 group mixes runs that differ in optimizer: --explain" in out.splitlines()
     (line,) = lines_with(fitbench("--by", "model", "--explain").stdout, "Mixed")
     assert "(optimizer.name: adam, sgd): mlp." in line
@@ -164,7 +164,7 @@ def test_runs_that_do_not_count_are_said(grid, record, fitbench, tmp_path):
     assert "outputs/again/mnist_5k-mlp-adam" in line
     assert len(lines_with(out, "Welch, n = 4 and 5")) == 1
     only = fitbench("outputs/again").stdout
-    assert "1 group of 2 runs" in only
+    assert "2 runs in 1 group" in only
     assert "Recorded" not in only
 
 
@@ -181,7 +181,7 @@ def test_damaged_runs_are_named_on_stderr_left_out_and_counted(grid, fitbench, t
     result = fitbench()
     assert folder.name in result.stderr
     assert "not JSON" in result.stderr
-    assert "3 groups of 11 runs by model, optimizer; 1 left out" in result.stdout
+    assert "11 runs in 3 groups by model, optimizer; 1 left out" in result.stdout
     assert json.loads(fitbench("--format", "json").stdout)["left_out"][0]["folder"].endswith(folder.name)
 
 
@@ -273,8 +273,8 @@ def _two_runs():
 def test_a_run_and_a_study_are_groups(grid, fitbench, tmp_path):
     shutil.copytree(tmp_path / "outputs" / "grid", tmp_path / "more")
     one = str(_two_runs()[0])
-    assert "1 group of 1 run by" in fitbench(one).stdout
-    assert "3 groups of 13 runs by" in fitbench(one, "more").stdout
+    assert "1 run in 1 group by" in fitbench(one).stdout
+    assert "13 runs in 3 groups by" in fitbench(one, "more").stdout
 
 
 # -- numbers and columns ----------------------------------------------------------------------------------------------

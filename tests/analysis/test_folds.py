@@ -349,7 +349,7 @@ def test_groups_with_and_without_folds_are_never_tested_against_each_other(recor
 
 def test_compare_ranks_by_the_validation_part_where_all_runs_have_folds(two_models):
     out = run("compare", two_models, "--explain").stdout
-    assert out.startswith("val_accuracy, higher is better: 2 groups of 20 runs (5 folds x 2 seeds each) by model")
+    assert out.startswith("val_accuracy, higher is better: 20 runs in 2 groups (5 folds x 2 seeds each) by model")
     assert "corrected t, n = 5" in out
     assert "p: corrected resampled t-test, paired by fold" in out
     assert "(Nadeau and Bengio 2003, Machine Learning 52, 239-281)" in out

@@ -100,10 +100,12 @@ def test_columns_come_in_the_documented_order(make_run, outputs):
             "dataset.validation",
             "dataset.test",
             "dataset.fold_sha256",
+            "dataset.test_sha256",
+            "dataset.test_inputs_sha256",
             "dataset.names",
         ),
         *("device", "threads", "code"),
-        *("attempts", "trial", "git.commit", "git.dirty", "versions.keras", "finished_at", "error"),
+        *("attempts", "trial", "git.commit", "git.dirty", "versions.keras", "finished_at", "error", "tags", "note"),
     ]
 
 

@@ -481,12 +481,12 @@ def test_at_80_columns_keys_and_the_primary_metric_stay_and_other_metrics_go(mak
     for width in (64, 128):
         for rate in (0.001, 0.0029999999329447746):
             make_run(f"model.hidden=[{width},{width}]", f"optimizer.learning_rate={rate}", f"model.dropout=0.{width}")
-    text = in_terminal(72, outputs)
+    text = in_terminal(84, outputs)
     head, _, body = text.partition("├")
     for name in ("hidden", "rate", "accuracy", "age"):
         assert f" {name} " in head
     assert "val_" not in head
-    assert re.search(r"│ \[64, 64\] +│ +0\.003 │", body)
+    assert re.search(r"│ \[64, 64\] +│ +0\.64 │ +0\.003 │", body)
     assert re.search(r"│ +test_ +│", in_terminal(45, outputs).partition("├")[0])
 
 

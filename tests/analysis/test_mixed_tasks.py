@@ -75,7 +75,7 @@ def test_a_metric_leaves_out_the_tasks_that_lack_it(fitbench):
     out, _ = fitbench("compare", "--metric", "micro_f1", "--format", "json")
     assert [each["task"] for each in comparisons(out)] == ["multilabel"]
     out, _ = fitbench("compare", "--metric", "micro_f1", "--all")
-    assert out.startswith("test_micro_f1, higher is better: 1 group of 1 run by ")
+    assert out.startswith("test_micro_f1, higher is better: 1 run in 1 group by ")
 
 
 def test_losses_of_two_tasks_are_never_ranked_together(fitbench, mixed):

@@ -170,7 +170,9 @@ def test_without_a_column_that_all_rows_have_there_are_no_ranks(record, matrices
     record("digits", "mlp", [0.5, 0.6, 0.7])
     record("mnist_5k", "softmax", [0.5, 0.6, 0.7])
     assert matrices()[0].blocks[0].average_ranks == [None, None]
-    assert "Ranks are over 0 of 2 columns" in fitbench("--pivot", "data", "--by", "model")
+    text = fitbench("--pivot", "data", "--by", "model")
+    assert "No ranks: no column has a value in every row." in text
+    assert text.splitlines()[1].split() == ["model", "digits", "mnist_5k"]
 
 
 def test_equal_means_alone_have_no_marks(record, fitbench):
@@ -251,7 +253,7 @@ def test_folds_are_paired_in_a_column(record, matrices, fitbench):
 def test_cells_of_several_configurations_are_named(record, fitbench):
     record("digits", "mlp", [0.5, 0.6, 0.7])
     record("digits", "mlp", [0.5, 0.6, 0.7], None, "optimizer=sgd")
-    assert "differ in more than the keys: mlp in digits (optimizer." in fitbench("--pivot", "data", "--by", "model")
+    assert "differ in more than the keys: mlp in digits (optimizer, " in fitbench("--pivot", "data", "--by", "model")
 
 
 @pytest.mark.parametrize(
@@ -362,3 +364,124 @@ def test_a_data_set_without_a_further_metric_has_no_column_of_it(record, make_ru
     make_run("data=mnist_5k", "model=mlp", sha256="cd" * 32)
     rows = list(csv.DictReader(io.StringIO(fitbench("--metric", "test_accuracy,test_macro_f1", "--format", "csv"))))
     assert sorted(row["test_macro_f1_mean"] for row in rows) == ["", "0.59"]
+
+
+def test_a_missing_value_of_a_further_metric_is_said_and_its_n_is_in_the_cell(record, fitbench):
+    record("digits", "mlp", [0.5, 0.6, 0.7], f1=[0.4, None, 0.6])
+    record("digits", "softmax", [0.4, 0.5, 0.6])
+    options = ("--by", "model", "--metric", "test_accuracy,test_macro_f1")
+    text = fitbench(*options)
+    assert re.search(r"mlp +3 +0\.6000 ± 0\.1000 \* +0\.5\d* ± 0\.1\d* \(n = 2\) \*", text)
+    assert "not counted: 1 without test_macro_f1" in text.splitlines()
+    assert "Not counted: mlp (1 without test_macro_f1)." in fitbench(*options, "--explain")
+
+
+def test_every_metric_on_other_examples_is_warned_of(record, fitbench):
+    for number, name in enumerate("ab"):
+        folder = record("digits", "mlp", [0.5, 0.6, 0.7], None, f"study={name}", sha256=name * 64)
+        for path in folder.parent.rglob("result.json"):
+            result = json.loads(path.read_text())
+            result["data"] |= {"test_sha256": "1" * 64, "test_inputs_sha256": "2" * 64, "train": 100 + number}
+            path.write_text(json.dumps(result | {"study": name}))
+    text = fitbench("--all", "--metric", "test_accuracy,val_accuracy")
+    assert "val_accuracy was not measured on the same examples in all runs: --explain" in text.splitlines()
+    assert "test_accuracy was not" not in text
+
+
+# -- what a matrix says and leaves out --------------------------------------------------------------------------------
+
+
+def same_test_part(folder, train=100):
+    """Give the runs beside this one the test part that others of these have."""
+    for path in folder.parent.glob(folder.name.rpartition("-s")[0] + "-s*/result.json"):
+        result = json.loads(path.read_text())
+        result["data"] |= {"test_sha256": "1" * 64, "test_inputs_sha256": "2" * 64, "train": train}
+        path.write_text(json.dumps(result))
+
+
+def test_data_sets_that_share_a_test_part_have_columns_of_their_own(record, matrices):
+    same_test_part(record("digits", "mlp", [0.5, 0.6, 0.7]))
+    same_test_part(record("mnist_5k", "mlp", [0.8, 0.8, 0.8]))
+    (pivot,) = matrices()
+    means = {value: cell.group.summary.mean for (_, value), cell in cells_of(pivot).items()}
+    assert means == {"digits": pytest.approx(0.6), "mnist_5k": pytest.approx(0.8)}
+
+
+def test_other_training_data_of_one_data_set_have_columns_of_their_own_by_default(record, matrices, fitbench):
+    same_test_part(record("digits", "mlp", [0.5, 0.6, 0.7], None, "study=a", sha256="0a" * 32))
+    same_test_part(record("digits", "mlp", [0.8, 0.8, 0.8], None, "study=b", sha256="0b" * 32))
+    assert matrices(by=None, every=True)[0].values == ["digits (SHA-256 0a0a0a0a)", "digits (SHA-256 0b0b0b0b)"]
+    assert "mlp in digits (training data)" in fitbench("--all", "--pivot", "data", "--by", "model")
+    assert "1 group mixes runs that differ in training data" in fitbench("--all", "--by", "model")
+
+
+def test_settings_that_differ_between_the_columns_of_a_row_are_named(record, fitbench):
+    record("digits", "mlp", [0.5, 0.6, 0.7], None, "optimizer.learning_rate=0.1")
+    record("mnist_5k", "mlp", [0.5, 0.6, 0.7], None, "optimizer.learning_rate=0.001")
+    record("digits", "softmax", [0.5, 0.6, 0.8])
+    record("mnist_5k", "softmax", [0.5, 0.6, 0.8])
+    text = fitbench("--pivot", "data", "--by", "model")
+    assert "The columns of a row also differ in other settings: mlp (learning_rate 0.1, 0.001)." in text.splitlines()
+
+
+def test_settings_that_differ_with_the_chosen_keys_are_named(record, fitbench):
+    record("digits", "mlp", [0.5, 0.6, 0.7], None, "optimizer.learning_rate=0.1")
+    record("digits", "softmax", [0.5, 0.6, 0.8], None, "optimizer.learning_rate=0.01")
+    assert "6 runs in 2 groups by model, learning_rate" in fitbench()
+    text = fitbench("--by", "model")
+    assert "also differ between the groups: learning_rate 0.01, 0.1" in text.splitlines()
+    assert "also differ" not in fitbench()
+
+
+def test_repeated_runs_are_said_and_in_csv(record, fitbench):
+    record("digits", "mlp", [0.5, 0.6, 0.7], None, "study=a")
+    record("digits", "mlp", [0.5, 0.6, 0.7], None, "study=b")
+    text = fitbench("--all", "--pivot", "data", "--by", "model")
+    assert "3 runs recorded more than once: the latest counts." in text.splitlines()
+    (row,) = csv.DictReader(io.StringIO(fitbench("--pivot", "data", "--by", "model", "--format", "csv")))
+    assert (row["n"], row["uncounted"], row["repeated"], row["mixed"]) == ("3", "0", "3", "")
+
+
+def test_folds_as_columns_are_not_missing(record, fitbench):
+    for fold in range(2):
+        record("digits", "mlp", [0.9], None, "training.validation=kfold", "training.folds=2", f"fold={fold}",
+               part="val")  # fmt: skip
+    assert "missing" not in fitbench("--pivot", "fold", "--by", "model")
+    assert "missing" not in fitbench("--by", "fold")
+    assert "missing" in fitbench("--by", "model", "--where", "fold == 0")
+
+
+def test_rows_columns_and_matrices_without_a_value_are_left_out(record, make_run, fitbench):
+    record("digits", "mlp", [0.5, 0.6, 0.7])
+    record("mnist_5k", "mlp", [0.5, 0.6, 0.7])
+    make_run("data=digits", "model=softmax", finished=False)
+    make_run("data=fashion_mnist", "model=mlp", finished=False)
+    _title, head, *rows = fitbench("--pivot", "data", "--by", "model").splitlines()
+    assert head.split() == ["model", "digits", "mnist_5k"]
+    assert [row.split()[0] for row in rows[:2]] == ["mlp", "Not"]
+    assert rows[1].startswith("Not counted: ")
+    text = fitbench("--pivot", "optimizer", "--by", "model")
+    assert "Mean over no runs" not in text
+    assert "Nothing to compare on fashion_mnist; not counted: 1 interrupted" in text.splitlines()
+
+
+def test_keys_of_rows_that_are_constant_are_hidden(record, matrices):
+    record("digits", "mlp", [0.5])
+    record("mnist_5k", "mlp", [0.5])
+    record("mnist_5k", "softmax", [0.5])
+    assert matrices(by=None)[0].keys == ["model.name"]
+
+
+def test_hints_have_numbers_that_work_and_are_not_in_documents(grid, fitbench):
+    where = ("--where", "data == 'mnist_5k'", "--by", "model")
+    text = fitbench(*where, "--limit", "1")
+    assert "and 2 more groups; --limit 3 shows them" in text.splitlines()
+    assert text.splitlines()[-1] == (
+        "Intervals over seeds. To select a configuration, rank by --metric val_accuracy. --explain says more."
+    )
+    assert "more groups" not in fitbench(*where, "--limit", "3")
+    assert "and 2 more rows; --limit 3 shows them" in fitbench("--pivot", "data", "--by", "model", "--limit", "1")
+    for format in ("markdown", "latex"):
+        for more in ([], ["--explain"], ["--pivot", "data", "--by", "model"]):
+            document = fitbench("--metric", "test_accuracy,test_loss", *more, "--limit", "1", "--format", format)
+            assert not re.search(r"--?\{?-?(metric|limit|explain)", document.replace("{", "").replace("}", ""))

@@ -6,9 +6,8 @@ import random
 import pytest
 
 from fitbench.analysis.frame import load_runs
+from fitbench.analysis.groups import also_differ, group
 from fitbench.analysis.telling import default_keys, short_texts
-from fitbench.config import NOT_IDENTITY
-from fitbench.config.files import keys_of_files
 
 
 @pytest.mark.parametrize(
@@ -32,10 +31,6 @@ def test_short_texts_are_as_different_as_the_values():
     draw = random.Random(0)
     values = [draw.choice((1, 10)) * round(draw.random(), draw.randint(1, 17)) for _ in range(2_000)]
     assert len(set(short_texts(values))) == len(set(values))
-
-
-def test_paths_are_no_columns():
-    assert {"data.path", "data.test_path"} <= keys_of_files() <= set(NOT_IDENTITY)
 
 
 def test_files_of_different_size_are_told_by_their_number_of_training_examples(make_run, tmp_path):
@@ -63,10 +58,57 @@ SEARCH = {
 
 
 def test_a_search_has_all_that_it_searched_as_keys(make_run, tmp_path):
-    for trial, (rate, size) in enumerate([(0.013, 32), (0.0021, 64), (0.07, 32)]):
-        folder = make_run(f"optimizer.learning_rate={rate}", f"training.batch_size={size}", trial=trial)
-    assert default_keys(load_runs(tmp_path / "outputs")) == ["optimizer.learning_rate"]
+    for trial, (name, rate) in enumerate([("adam", 0.013), ("sgd", 0.0021), ("rmsprop", 0.07)]):
+        folder = make_run(f"optimizer={name}", f"optimizer.learning_rate={rate}", trial=trial)
+    assert default_keys(load_runs(tmp_path / "outputs")) == ["optimizer.name"]
     (folder.parent / "search.json").write_text(json.dumps(SEARCH))
-    assert default_keys(load_runs(tmp_path / "outputs")) == ["optimizer.learning_rate", "training.batch_size"]
+    assert set(default_keys(load_runs(tmp_path / "outputs"))) >= {"optimizer.learning_rate", "optimizer.name"}
     (folder.parent / "search.json").write_text("{")
-    assert default_keys(load_runs(tmp_path / "outputs")) == ["optimizer.learning_rate"]
+    assert default_keys(load_runs(tmp_path / "outputs")) == ["optimizer.name"]
+
+
+def test_settings_of_another_section_that_vary_with_a_name_are_keys_up_to_three(make_run, tmp_path):
+    """As `sweep.cases` and `sweep.zip` make them."""
+    zipped = [("mlp", 0.01, 32, 5, 0.1), ("softmax", 0.001, 64, 6, 0.2)]
+    names = ["optimizer.learning_rate", "training.batch_size", "training.epochs", "training.validation_split"]
+    for model, *values in zipped:
+        settings = [f"{name}={value}" for name, value in zip(names, values, strict=True)]
+        make_run(f"model={model}", *settings[:2], "study=few")
+        make_run(f"model={model}", *settings, "study=many")
+    outputs = tmp_path / "outputs"
+    assert default_keys(load_runs(outputs / "few")) == ["model.name", *names[:2]]  # model.hidden follows from the model
+    many = load_runs(outputs / "many")
+    assert default_keys(many) == ["model.name"]
+    assert also_differ(group(many, ["model"], "test_accuracy"), ["model.name"]) == {
+        name: list(values) for name, values in zip(names, zip(*(case[1:] for case in zipped), strict=True), strict=True)
+    }
+    without_name = also_differ(group(many, names, "test_accuracy"), names)
+    assert {name: sorted(values) for name, values in without_name.items()} == {"model.name": ["mlp", "softmax"]}
+
+
+def test_values_of_different_kinds_are_different_and_look_different(make_run, tmp_path):
+    assert short_texts(["1", 1, "null", None, "true", True]) == ['"1"', "1", '"null"', "null", '"true"', "true"]
+    assert short_texts(["1", "null", "relu"]) == ["1", "null", "relu"]
+    assert short_texts(["1", None]) == ["1", "null"]
+    for seed, value in enumerate([True, 1, True, "1"]):
+        folder = make_run(f"seed={seed}", "model=mlp")
+        result = json.loads((folder / "result.json").read_text())
+        result["config"]["model"]["gate"] = value
+        (folder / "result.json").write_text(json.dumps(result | {"config_id": f"{seed:08}"}))
+    runs = load_runs(tmp_path / "outputs")
+    assert default_keys(runs) == ["model.gate"]
+    groups = group(runs, ["model.gate"], "test_accuracy")
+    assert sorted((each.label, each.summary.n) for each in groups) == [('"1"', 1), ("1", 1), ("true", 2)]
+    assert default_keys(runs[runs["seed"] < 2]) == ["model.gate"]
+
+
+def test_other_training_files_of_one_size_are_told_by_the_checksum(make_run, tmp_path):
+    for seed in range(2):
+        for data in ("0a", "0b"):
+            folder = make_run(f"seed={seed}", f"study=of_{data}", sha256=data * 32)
+            result = json.loads((folder / "result.json").read_text())
+            result["data"] |= {"test_sha256": "1" * 64, "test_inputs_sha256": "2" * 64}
+            (folder / "result.json").write_text(json.dumps(result))
+    runs = load_runs(tmp_path / "outputs")
+    assert default_keys(runs) == ["dataset.sha256"]
+    assert sorted(each.label for each in group(runs, ["dataset.sha256"], "test_accuracy")) == ["0a" * 4, "0b" * 4]

@@ -331,7 +331,7 @@ def test_groups_of_one_run_have_no_intervals_and_no_tests(make_run, tmp_path):
     _, content = collected(tmp_path)
     (metric,) = [metric for metric in content["groups"]["metrics"] if metric["name"] == ACCURACY.column]
     heads = [column["head"] for column in metric["columns"]]
-    assert heads == ["#", "learning_rate", "test_accuracy", "plot", "parameters", "fit s"]
+    assert heads == ["#", "learning_rate", "test_accuracy", "plot", "parameters", "median fit s"]
     best, second = "learning_rate 0.1", "learning_rate 0.01"
     assert metric["answer"] == f"Highest test accuracy: 0.9000 in one run with {best}. Next: {second} (-0.0900)."
     expected = "One run for each group, so there are no intervals and no tests. Not counted: 1 interrupted."

@@ -9,15 +9,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fitbench.analysis.frame import by_finish, plain_values, quantities_of, records, without_attrs
-from fitbench.analysis.rows import TEST_SHA256
+from fitbench.analysis.rows import TEST_INPUTS_SHA256, TEST_SHA256
 from fitbench.errors import RequestError
 from fitbench.record.tested_on import PLACES, connected, signs
-from fitbench.text import counted
+from fitbench.text import counted, first_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NAMED = 3  # data sets that a label names at most
+CHECKSUMS_OF_SETS = (TEST_SHA256, TEST_INPUTS_SHA256, "dataset.sha256")  # that tell sets of one name apart
 NEVER = datetime.fromtimestamp(0, UTC)  # of runs that have not finished
 
 
@@ -59,13 +60,18 @@ def comparable(frame: pd.DataFrame, metric: str | None) -> list[Comparable]:
     if metric is not None:
         sets = [each for each in sets if records(each, metric)] or sets
     sets.sort(key=lambda each: each["finished_at"].fillna(NEVER).max(), reverse=True)
-    names = zip(sets, _labels(sets), strict=True)
+    names = zip(sets, labels(sets), strict=True)
     return [Comparable(each, _only(each["task"]), _only(each["data.name"]), label) for each, label in names]
 
 
 def is_no_metric(frame: pd.DataFrame, metric: str) -> bool:
     """Whether people mean a quantity that every run has, whatever its task and data."""
     return any(metric in (each.column, each.name) for each in quantities_of(frame).values() if each.metric is None)
+
+
+def of_a_part(frame: pd.DataFrame, names: Sequence[str]) -> str | None:
+    """The first of these quantities that is a metric, by which runs of different data cannot be compared; else None."""
+    return next((name for name in names if not is_no_metric(frame, name)), None)
 
 
 def _only(column: pd.Series) -> str:
@@ -110,24 +116,30 @@ def _tested_on(frame: pd.DataFrame) -> list[list[Hashable]]:
 # -- their names ------------------------------------------------------------------------------------------------------
 
 
-def _labels(sets: Sequence[pd.DataFrame]) -> list[str]:
-    """What tells each set from the others: the name of its data and, only where needed, more."""
+def labels(sets: Sequence[pd.DataFrame]) -> list[str]:
+    """What tells each set from the others: the name of its data and, only where needed, more. '' for one set alone."""
     if len(sets) == 1:
         return [""]
     labels = [_names(each) for each in sets]
-    for fact in (_task, _size, _checksum):
-        facts, counts = [fact(each) for each in sets], Counter(labels)
+    checksums = [[_checksum(each, name) for each in sets] for name in CHECKSUMS_OF_SETS]
+    for facts in (list(map(_task, sets)), list(map(_size, sets)), *checksums):
+        counts = Counter(labels)
         told = {label: {found for found, of in zip(facts, labels, strict=True) if of == label} for label in counts}
         labels = [
             f"{label} ({found})" if counts[label] > 1 and len(told[label]) > 1 and found else label
             for label, found in zip(labels, facts, strict=True)
         ]
+    counts, seen = Counter(labels), Counter[str]()
+    for place, label in enumerate(labels):  # what has recorded nothing that tells it apart has a number
+        if counts[label] > 1:
+            seen[label] += 1
+            labels[place] = f"{label} ({seen[label]})"
     return [label.replace(") (", ", ") for label in labels]
 
 
 def _names(frame: pd.DataFrame) -> str:
-    names = list(dict.fromkeys(str(name) for name in plain_values(frame["data.name"]) if name is not None))
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    names = dict.fromkeys(name for name in plain_values(frame["data.name"]) if name is not None)
+    return first_of(names, NAMED) or "no name"
 
 
 def _task(frame: pd.DataFrame) -> str:
@@ -141,8 +153,7 @@ def _size(frame: pd.DataFrame) -> str:
     return "" if len(sizes) > 1 else counted(size, "test example") if (size := sizes.pop()) else "no test part"
 
 
-def _checksum(frame: pd.DataFrame) -> str:
-    """The first digits of what the newest run was tested on."""
-    finished = by_finish(frame)
-    values = [finished[name].iloc[-1] for name in (TEST_SHA256, "dataset.sha256") if name in frame and len(finished)]
-    return next((f"SHA-256 {value[:8]}" for value in values if isinstance(value, str)), "")
+def _checksum(frame: pd.DataFrame, name: str) -> str:
+    """The first digits of the checksum in this column that the run recorded which finished last."""
+    values = [value for value in plain_values(by_finish(frame)[name]) if value] if name in frame else []
+    return f"SHA-256 {str(values[-1])[:8]}" if values else ""

@@ -11,17 +11,17 @@ from typing import Any
 
 from fitbench.analysis import statistics
 from fitbench.analysis.comparison import Compared, Comparison, compare_groups
-from fitbench.analysis.group_columns import differences, ranking
+from fitbench.analysis.group_columns import decimals, differences, mean_sd, ranking
 from fitbench.analysis.group_notes import footnotes, interval_notes, notes
-from fitbench.analysis.groups import Group
-from fitbench.analysis.in_short import footnote, not_counted, warnings
+from fitbench.analysis.groups import Group, also_differ
+from fitbench.analysis.in_short import EXPLAIN, footnote, not_counted, uncounted, warnings
 from fitbench.analysis.request import Which
 from fitbench.analysis.screen import Size, room
 from fitbench.columns import Note, Table, records, selected, stacked
 from fitbench.errors import RequestError
 from fitbench.formats import FORMATS, mark_words, print_as
 from fitbench.record.folder import is_run
-from fitbench.text import check_format, console, counted, first_of
+from fitbench.text import check_format, clean, console, counted, first_of, shortened
 
 GROUPS = 50  # groups that a table in a file shows unless --limit says otherwise
 
@@ -103,21 +103,40 @@ def _print(comparisons: Sequence[Compared], limit: int | None, format: str, expl
         print(json.dumps(_as_json(comparisons), indent=2, allow_nan=False, default=str))
         return
     columns = [[*ranking(compared), *differences(compared)] for compared in comparisons]
-    print_as(format, _all_tables(comparisons, limit, explain, mark_words(format)[0]), stacked(columns))
+    print_as(format, _all_tables(comparisons, limit, explain, format), stacked(columns))
 
 
-def _all_tables(comparisons: Sequence[Compared], limit: int | None, explain: bool, bold: str) -> list[Table]:
+def _all_tables(comparisons: Sequence[Compared], limit: int | None, explain: bool, format: str) -> list[Table]:
     """The tables of the comparisons that have a value, as many as there is room for; below them what is not shown."""
     found = [each for each in comparisons if each.reference is not None or not each.of]
-    shown, rows = len(found), limit or GROUPS
+    shown, rows, below = len(found), limit or GROUPS, list[Note]()
     if limit is None and (out := console()).is_terminal:
-        shown, rows = room(out, [_size(each, explain, out.width) for each in found])
-    tables = [table for each in found[:shown] for table in _tables(each, rows, explain, bold)]
-    others = f"and {counted(len(found) - shown, 'more data set')}: {first_of(each.of for each in found[shown:])}"
-    below = [Note(f"{others}; --limit {GROUPS} shows all")] * (shown < len(found))
+        shown, rows, lines = room(out, [_size(each, explain, out.width) for each in found])
+        below = _others(found[shown:], lines, out.width)
+    tables = [table for each in found[:shown] for table in _tables(each, rows, explain, format)]
     below += _without_values([each for each in comparisons if each not in found])
-    below += [Note(footnote(found))] * (not explain)
+    if not explain and (said := footnote(found, format == "table")):
+        below.append(Note(said))
     return [*tables[:-1], replace(tables[-1], notes=[*tables[-1].notes, *below])] if tables else [Table("", [], below)]
+
+
+def _others(comparisons: Sequence[Compared], lines: int, width: int) -> list[Note]:
+    """Comparisons without a table: the best group of each as far as so many lines go, then the names of the rest."""
+    if not comparisons:
+        return []
+    fit = len(comparisons) if len(comparisons) <= lines else max(lines, 0)
+    best = [Note(shortened(_best_in_short(each), width), "") for each in comparisons[:fit]]
+    rest = comparisons[fit:]
+    names = f": {first_of(each.of for each in rest)}" if rest else " above without a table"
+    count = counted(len(rest or comparisons), "more data set")
+    return [*best, Note(f"and {count}{names}; --limit {max(len(each.groups) for each in comparisons)} shows all")]
+
+
+def _best_in_short(compared: Compared) -> str:
+    """The best group of a comparison, as in 'digits: mlp, adam 0.9580 ± 0.0057 (n = 5), the best of 3 groups'."""
+    best, digits = compared.groups[0], decimals(compared.metric, compared.groups)
+    of = f", the best of {counted(len(compared.groups), 'group')}" * (len(compared.groups) > 1)
+    return clean(f"{compared.of}: {best.label} {mean_sd(best, digits)} (n = {best.summary.n}){of}")
 
 
 def _size(compared: Compared, explain: bool, width: int) -> Size:
@@ -130,10 +149,7 @@ def _size(compared: Compared, explain: bool, width: int) -> Size:
 
 def _without_values(comparisons: Sequence[Compared]) -> list[Note]:
     """The data sets on which no run has finished, in a line."""
-    counts: Counter[str] = Counter()
-    for each in comparisons:
-        for group in each.groups:
-            counts.update(group.uncounted)
+    counts = sum(map(uncounted, comparisons), Counter[str]())
     names = first_of(each.of for each in comparisons)
     return [Note(f"Nothing to compare on {names}; {not_counted(counts)}", "yellow")] * bool(comparisons)
 
@@ -150,13 +166,18 @@ def _is_tested(comparison: Comparison) -> bool:
     return (comparison.difference.p, comparison.difference.interval) != (None, None)
 
 
-def _tables(compared: Compared, limit: int, explain: bool, bold: str) -> list[Table]:
+def _tables(compared: Compared, limit: int, explain: bool, format: str) -> list[Table]:
     """The ranking, and the differences where any are tested, `limit` groups at most; the notes below the last."""
-    more = len(compared.groups) - limit
-    cut = [Note(f"and {counted(more, 'more group')}; --limit shows them")] * (more > 0)
-    cut += [Note(f"{bold}: the best of its column.")] * bool(compared.further)
-    warned = notes(compared) if explain else warnings(compared)
-    below = [*(Note(note, "yellow") for note in warned), *map(Note, footnotes(compared) if explain else [])]
+    more, hints = len(compared.groups) - limit, format == "table"
+    hint = f"; --limit {len(compared.groups)} shows them" * hints
+    cut = [Note(f"and {counted(more, 'more group')}{hint}")] * (more > 0)
+    cut += [Note(f"{mark_words(format)[0]}: the best of its column.")] * bool(compared.further)
+    warned = notes(compared) if explain else warnings(compared, f": {EXPLAIN}" * hints)
+    validation = "" if hints else "the same metric on the validation part"
+    below = [
+        *(Note(note, "yellow") for note in warned),
+        *map(Note, footnotes(compared, validation) if explain else []),
+    ]
     ranks = selected(ranking(compared), range(min(limit, len(compared.groups))))
     others = _tested(compared)[:limit]
     if compared.reference is None or not others:
@@ -169,14 +190,13 @@ def _tables(compared: Compared, limit: int, explain: bool, bold: str) -> list[Ta
 def _title(compared: Compared) -> str:
     direction = "higher" if compared.metric.higher_is_better else "lower"
     unit = f" in {compared.metric.unit}" if compared.metric.unit else ""
-    count, runs = len(compared.groups), compared.runs
     grids = {group.sample.text for group in compared.with_folds}
     each = " each" * (len(compared.with_folds) > 1)
     of_folds = f" ({grids.pop()}{each})" if len(grids) == 1 and not compared.without_folds else ""
     of = f"{compared.of}: " if compared.of else ""
     return (
-        f"{of}{compared.metric.name}{unit}, {direction} is better: {count} group{'s'[: count != 1]} of "
-        f"{counted(runs, 'run')}{of_folds} by {', '.join(compared.heads) or 'nothing'}"
+        f"{of}{compared.metric.name}{unit}, {direction} is better: {counted(compared.runs, 'run')} in "
+        f"{counted(len(compared.groups), 'group')}{of_folds} by {', '.join(compared.heads) or 'nothing'}"
         + (f"; {len(compared.left_out)} left out" if compared.left_out else "")
     )
 
@@ -204,6 +224,7 @@ def _comparison_as_json(compared: Compared) -> dict[str, Any]:
         "interval": " ".join(interval_notes(compared)),
         "reference": None if reference is None else {"keys": reference.keys, "chosen_by": chosen_by},
         "groups": [_group_as_json(*row) for row in rows],
+        "also_differ": also_differ(compared.groups, compared.keys),
         "notes": notes(compared),
     }
 

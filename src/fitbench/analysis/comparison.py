@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from fitbench import metrics
 from fitbench.analysis import request, statistics
-from fitbench.analysis.comparable import Comparable, comparable
+from fitbench.analysis.comparable import Comparable, comparable, is_no_metric, of_a_part
 from fitbench.analysis.frame import in_known_groups, of_known_task, records
 from fitbench.analysis.groups import Group, group, group_each
 from fitbench.analysis.names import find_column, short_name
@@ -182,6 +185,7 @@ class Further:
 
     metric: Quantity
     groups: list[Group]
+    other_data: bool  # see `Compared`
 
 
 @dataclass(frozen=True)
@@ -222,6 +226,23 @@ class Compared:
     further: tuple[Further, ...] = ()
 
     @property
+    def on_other_data(self) -> list[str]:
+        """The names of the metrics that were measured on different examples."""
+        further = [each.metric.name for each in self.further if each.other_data]
+        return [self.metric.name] * self.other_data + further
+
+    @property
+    def uncounted(self) -> list[Counter[str]]:
+        """Of each group, how many runs do not count by any of the metrics, by the reason."""
+        by_metric = [self.groups, *(each.groups for each in self.further)]
+        return [reduce(or_, (Counter(each.uncounted) for each in same)) for same in zip(*by_metric, strict=True)]
+
+    @property
+    def missing(self) -> list[Group]:
+        """The groups that lack folds, or seeds of them. Where the fold is a key, each group has one by intention."""
+        return [] if "fold" in self.keys else [group for group in self.groups if group.sample.missing]
+
+    @property
     def with_folds(self) -> list[Group]:
         """The groups whose runs have folds, or some of them."""
         return [group for group in self.groups if group.sample.has_folds]
@@ -237,13 +258,16 @@ def compare_groups(
 ) -> list[Compared]:
     """The groups of runs, a comparison for each set of runs that may be compared; the arguments are those of `compare`.
 
-    With --metric, sets in which no run records it are left out. A set without the baseline, which another has, is
-    compared with its best group. `further` are metrics that do not rank the groups.
+    With --metric, sets in which no run records it are left out; of several metrics the first of a part counts, as only
+    parameters and seconds alone are compared across data. A set without the baseline, which another has, is compared
+    with its best group. `further` are metrics that do not rank the groups.
 
     Raises:
         RequestError: an option is wrong, no run remains, or the runs have different definitions of a metric.
     """
-    found = comparable(request.selected_runs(which), metric)
+    frame = request.selected_runs(which)
+    names = [name for name in (metric, *further) if name is not None]
+    found = comparable(frame, of_a_part(frame, names) or metric)
     sets = [(each, *_grouped(each, by, metric)) for each in found]
     having = [baseline is not None and bool(_fitting(groups, baseline)) for _, _, groups, *_ in sets]
     return [
@@ -273,15 +297,20 @@ def _further(
     """The groups by further metrics, in the same order."""
     made = []
     measured = [request.measured(frame, name) for name in names]
-    for metric, found in zip(measured, group_each(frame, keys, measured), strict=True):
-        by_keys = {tuple(each.keys.values()): each for each in found}
-        made.append(Further(metric, [by_keys[tuple(each.keys.values())] for each in groups]))
+    for metric, by_metric in zip(measured, group_each(frame, keys, measured), strict=True):
+        found = {each.identity: each for each in by_metric}
+        in_order = [found[each.identity] for each in groups]
+        made.append(Further(metric, in_order, _is_on_other_data(frame, in_order, metric)))
     return tuple(made)
 
 
 def _recorded(each: Comparable, sets: Sequence[Comparable], names: Sequence[str]) -> list[str]:
     """The metrics that the runs of a set record; also those that no set records, of which a message then speaks."""
-    return [name for name in names if records(each.frame, name) or not any(records(one.frame, name) for one in sets)]
+
+    def has(one: Comparable, name: str) -> bool:
+        return is_no_metric(one.frame, name) or records(one.frame, name)
+
+    return [name for name in names if has(each, name) or not any(has(one, name) for one in sets)]
 
 
 def compared(
@@ -295,10 +324,6 @@ def compared(
     reference = find(groups, baseline) if baseline is not None else 0 if groups[0].values else None
     if reference is not None and not groups[reference].values:
         raise RequestError(f"--baseline {baseline!r}: none of its runs has finished with {metric.name}")
-    partitions = {entry.sample.partition for entry in groups if entry.values}
-    same_folds = metrics.is_held_back(metric.part) and len(partitions) == 1 and None not in partitions
-    several = frame.loc[frame["state"] == "finished", "dataset.sha256"].nunique() > 1
-    of_training = metric.metric is not None and metric.part != "test"
     return Compared(
         metric=metric,
         keys=keys,
@@ -308,10 +333,18 @@ def compared(
         reference=reference,
         chosen=baseline is None,
         runs=len(frame),
-        other_data=of_training and several and not same_folds,
+        other_data=_is_on_other_data(frame, groups, metric),
         left_out=frame.attrs["left_out"],
         task="",
         data="",
         of="",
         without_task=frame.attrs.get("without_task", {}),
     )
+
+
+def _is_on_other_data(frame: pd.DataFrame, groups: Sequence[Group], metric: Quantity) -> bool:
+    """Whether a metric was measured on different training or validation examples in the runs of these groups."""
+    partitions = {entry.sample.partition for entry in groups if entry.values}
+    same_folds = metrics.is_held_back(metric.part) and len(partitions) == 1 and None not in partitions
+    several = frame.loc[frame["state"] == "finished", "dataset.sha256"].nunique() > 1
+    return metric.metric is not None and metric.part != "test" and several and not same_folds

@@ -278,7 +278,13 @@ def configuration(frame: pd.DataFrame) -> list[str]:
 def varying(frame: pd.DataFrame) -> list[str]:
     """Those of them in which the runs of the frame differ; a run that lacks a value differs from one that has it."""
     frame = without_attrs(frame)
-    return [name for name in configuration(frame) if frame[name].nunique(dropna=False) > 1]
+    return [name for name in configuration(frame) if _differs(frame[name])]
+
+
+def _differs(column: pd.Series) -> bool:
+    if column.nunique(dropna=False) > 1:
+        return True
+    return column.dtype == object and len({type(value) for value in column if isinstance(value, (bool, int))}) > 1
 
 
 def column(frame: pd.DataFrame, name: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -74,7 +76,7 @@ def ranking(compared: Compared) -> list[Column]:
             "parameters" not in shown,
             parameters="parameters",
         ),
-        of("fit s", seconds, 1, "fit_seconds" not in shown, fit_seconds="seconds"),
+        of("median fit s", seconds, 1, "fit_seconds" not in shown, fit_seconds="seconds"),
         of("uncounted", str, visible=False, uncounted=lambda group: sum(group.uncounted.values())),
         of("repeated", str, visible=False, repeated=lambda group: len(group.repeated)),
         of("mixed", str, visible=False, mixed=lambda group: " ".join(group.mixed)),
@@ -95,20 +97,33 @@ def mean_sd(group: Group, digits: int) -> str:
 def _means(compared: Compared) -> list[Column]:
     """The column of the mean; where there are further metrics, one for each metric, with the best in bold."""
 
-    def of(metric: Quantity, groups: Sequence[Group], head: str, values: dict[str, Value], **options: Any) -> Column:
-        digits = decimals(metric, groups)
-        return column(head, groups, lambda each: mean_sd(each, digits), _getters(values), **options)
+    def of(
+        metric: Quantity,
+        groups: Sequence[Group],
+        head: str,
+        values: dict[str, Value],
+        sizes: Sequence[int] | None = None,
+        **options: Any,
+    ) -> Column:
+        made = column(head, groups, partial(mean_sd, digits=decimals(metric, groups)), _getters(values), **options)
+        if sizes is None:
+            return made
+        pairs = zip(made.cells, groups, sizes, strict=True)
+        return replace(
+            made, cells=[cell + f" (n = {each.summary.n})" * (each.summary.n != n) for cell, each, n in pairs]
+        )
 
     values: dict[str, Value] = {"mean": "summary.mean", "sd": "summary.sd"}
     over = "mean ± sd" if _has_several(compared.groups) else "value"
     if not compared.further:
         return [of(compared.metric, compared.groups, over, values)]
+    sizes = [group.summary.n for group in compared.groups]
     name = compared.metric.name
     made = [of(compared.metric, compared.groups, name, values, marks=_best(compared.groups), over=over)]
     for metric, groups in ((each.metric, each.groups) for each in compared.further):
         getters = values | {"n": "summary.n", "low": _end("summary", 0), "high": _end("summary", 1)}
         named = {f"{metric.name}_{name}": getter for name, getter in getters.items()}
-        made.append(of(metric, groups, metric.name, named, marks=_best(groups), over=over, spare=0))
+        made.append(of(metric, groups, metric.name, named, sizes, marks=_best(groups), over=over, spare=0))
     return made
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from fitbench import metrics
 from fitbench.analysis import statistics
 from fitbench.analysis.comparison import Compared
-from fitbench.analysis.groups import Group
-from fitbench.analysis.telling import text
+from fitbench.analysis.groups import Group, also_differ
+from fitbench.analysis.in_short import settings
+from fitbench.analysis.telling import short_texts
 from fitbench.text import clean, counted
 
 NAMED = 10  # folders or groups that a line names at most
@@ -21,6 +22,7 @@ SEEDS = (
     ", plus s_seed^2 / S of the means of the S seeds, because all folds of a seed share its effect; degrees of freedom "
     "after Satterthwaite (1946)."
 )
+WORDS = {"dataset.sha256": "training data"}
 VALUES, COLUMNS = 4, 3  # values, and columns with them, that a line about mixed groups names at most
 
 
@@ -32,9 +34,9 @@ def notes(compared: Compared) -> list[str]:
 def _notes_on_runs(compared: Compared) -> list[str]:
     groups, lines = compared.groups, []
     uncounted = [
-        f"{group.label} ({', '.join(f'{count} {what}' for what, count in group.uncounted.items())})"
-        for group in groups
-        if group.uncounted
+        f"{group.label} ({', '.join(f'{count} {what}' for what, count in counts.items())})"
+        for group, counts in zip(groups, compared.uncounted, strict=True)
+        if counts
     ]
     if compared.without_task:
         states = ", ".join(f"{count} {state}" for state, count in compared.without_task.items())
@@ -43,7 +45,9 @@ def _notes_on_runs(compared: Compared) -> list[str]:
         lines.append(f"Not counted: {_several(uncounted)}.")
     for columns, labels in _by_reason((tuple(group.mixed), group) for group in groups):
         members = [group for group in groups if tuple(group.mixed) == columns]
-        differ = "; ".join(f"{name}: {_several(_values(members, name), VALUES, ', ')}" for name in columns[:COLUMNS])
+        differ = "; ".join(
+            f"{WORDS.get(name, name)}: {_several(_values(members, name), VALUES, ', ')}" for name in columns[:COLUMNS]
+        )
         more = f"; and {len(columns) - COLUMNS} more columns" if len(columns) > COLUMNS else ""
         lines.append(f"Mixed, as the runs differ in more than the keys ({differ}{more}): {labels}.")
     repeated = [folder for group in groups for folder in group.repeated]
@@ -52,12 +56,13 @@ def _notes_on_runs(compared: Compared) -> list[str]:
             "Recorded more than once, with the same configuration, seed, fold and data; the latest counts, not "
             f"{_several(repeated, 2, ', ')}."
         )
+    if differing := also_differ(groups, compared.keys):
+        lines.append(f"Also differ between the groups, and are no keys: {settings(differing)}.")
     lines += _notes_on_folds(compared)
-    if compared.other_data:
-        lines.append(
-            f"{compared.metric.name} was not measured on the same examples in all runs, as their data differ: "
-            "dataset.sha256 varies."
-        )
+    lines += [
+        f"{name} was not measured on the same examples in all runs, as they have other training data."
+        for name in compared.on_other_data
+    ]
     return lines
 
 
@@ -68,7 +73,7 @@ def _notes_on_folds(compared: Compared) -> list[str]:
         over = [f"{group.label}: {group.sample.text}" for group in (*compared.with_folds, *compared.without_folds)]
         lines.append(f"Means over {_several(over)}.")
     missing = [f"{group.label} ({_several(group.sample.missing, VALUES, '; ')})"
-               for group in compared.groups if group.sample.missing]  # fmt: skip
+               for group in compared.missing]  # fmt: skip
     if missing:
         lines.append(
             f"Missing: {_several(missing)}. A mean is over the folds that are there, and each of them counts once, "
@@ -112,7 +117,7 @@ def _by_reason(groups: Iterable[tuple[Any, Group]]) -> list[tuple[Any, str]]:
 
 
 def _values(groups: Sequence[Group], name: str) -> list[str]:
-    values = dict.fromkeys(text(value) for group in groups for value in group.mixed[name])
+    values = dict.fromkeys(short_texts([value for group in groups for value in group.mixed[name]]))
     return [value if len(value) <= 30 else value[:29] + "…" for value in values]
 
 
@@ -125,9 +130,11 @@ def footnotes(compared: Compared, validation: str = "") -> list[str]:
 
     Args:
         compared: what they are about.
-        validation: how to rank by the same metric on the validation part; '': by --metric.
+        validation: by what to rank to select a configuration, in words; '': by --metric.
     """
     metric, lines = compared.metric, interval_notes(compared)
+    if any(group.seconds is not None for group in compared.groups) and metric.name != "fit_seconds":
+        lines.append("median fit s: the median of the seconds that the runs of a group took to fit.")
     if any(compared.comparisons):
         lines += _p_notes(compared)
         if any(comparison and comparison.probability is not None for comparison in compared.comparisons):
@@ -142,7 +149,7 @@ def footnotes(compared: Compared, validation: str = "") -> list[str]:
             )
     if metric.metric is not None and metric.part == "test" and len(compared.groups) > 1:
         validation = validation or f"--metric {metrics.join('val', metric.metric)}"
-        lines.append(f"To choose a configuration rank by {validation}: the test set is for reporting.")
+        lines.append(f"To select a configuration, rank by {validation}: the test set is for reporting.")
     return lines
 
 

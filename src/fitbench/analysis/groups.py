@@ -16,7 +16,7 @@ from fitbench.analysis.frame import plain_values, quantities_of, varying, withou
 from fitbench.analysis.partition import partitions
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import Summary
-from fitbench.analysis.telling import short_texts, text
+from fitbench.analysis.telling import beside, by_kind, short_texts, text
 from fitbench.metrics import EXAMPLES
 from fitbench.quantities import Quantity, check_definition
 from fitbench.quantities import find as find_quantity
@@ -29,6 +29,9 @@ MADE_WITH = (
     *("dataset.names", "code", "versions.fitbench", "versions.keras", "versions.tensorflow", "versions.jax"),
     *("device", "threads"),
 )
+
+
+Identity = tuple[tuple[bool, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,9 @@ class Group:
     `uncounted` counts the other runs, as in {'running': 1, 'without test_accuracy': 1}. `repeated` holds the folders of
     runs that are recorded more than once (the same configuration, seed, fold and data, in two studies); the one that
     was finished last counts. `mixed` maps the columns of the configuration and of `MADE_WITH` that are no keys and yet
-    vary to their values; with 'dataset.sha256' among them, the runs were not even tested on the same data.
+    vary to their values; 'dataset.sha256' is among them if the runs were trained on other data. `shared` maps the
+    columns of the configuration that are no keys, and vary among the runs of all groups but not among these, to the
+    value of these.
     """
 
     keys: dict[str, Any]
@@ -66,6 +71,12 @@ class Group:
     uncounted: dict[str, int]
     repeated: tuple[str, ...]
     mixed: dict[str, tuple[Any, ...]]
+    shared: dict[str, Any]
+
+    @property
+    def identity(self) -> Identity:
+        """The values of the keys, by which a group is found in other groupings by the same keys."""
+        return tuple(map(by_kind, self.keys.values()))
 
     def among(self, folders: Container[str]) -> tuple[list[str], Sample]:
         """Those of the group's folders that are among these, and the sample of their runs."""
@@ -100,27 +111,57 @@ def group(frame: pd.DataFrame, by: Sequence[str], metric: str | Quantity) -> lis
     return group_each(frame, by, [found])[0]
 
 
-def group_each(frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[Quantity]) -> list[list[Group]]:
-    """The groups by each of several quantities, as `group` gives them. What no quantity changes is read only once."""
+def group_each(
+    frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[Quantity], varied: Sequence[str] | None = None
+) -> list[list[Group]]:
+    """The groups by each of several quantities, as `group` gives them. What no quantity changes is read only once.
+
+    `varied` are the columns of the configuration of which `Group.shared` tells the values; None stands for those that
+    vary in the frame.
+    """
     for metric in metrics:
         check_definition(metric)
     frame = without_attrs(frame)
     keys = list(dict.fromkeys(column_of(frame, name) for name in by))
-    rows: dict[tuple[Any, ...], list[int]] = {}
-    columns = [plain_values(frame[key]) for key in keys]
+    rows: dict[Identity, list[int]] = {}
+    columns = [list(map(by_kind, plain_values(frame[key]))) for key in keys]
     for row, values in enumerate(zip(*columns, strict=True) if keys else [()] * len(frame)):
         rows.setdefault(values, []).append(row)
-    recorded = _Recorded(frame, keys)
-    texts = list(zip(*map(short_texts, zip(*rows, strict=True)), strict=True)) if keys else [()] * len(rows)
-    ranked = []
+    recorded = _Recorded(frame, keys, varying(frame) if varied is None else varied)
+    found = [tuple(value for _, value in identity) for identity in rows]
+    texts, ranked = row_texts(found), []
     for metric in metrics:
         measured = _Measured(metric, frame[metric.column].astype(float).tolist(), resolutions(frame, metric))
         groups = [
             recorded.group(measured, dict(zip(keys, values, strict=True)), short, members)
-            for (values, members), short in zip(rows.items(), texts, strict=True)
+            for values, short, members in zip(found, texts, rows.values(), strict=True)
         ]
         ranked.append(_ranked(groups, metric))
     return ranked
+
+
+def row_texts(rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, ...]]:
+    """The values of the keys of each row as people read them."""
+    return list(zip(*map(short_texts, zip(*rows, strict=True)), strict=True)) if any(rows) else [()] * len(rows)
+
+
+def also_differ(groups: Iterable[Group], keys: Sequence[str]) -> dict[str, list[Any]]:
+    """The settings that are no keys and differ between groups, with their values.
+
+    Without those that follow from what a key chooses (see `telling.follows`) or from the number of folds, and without
+    those in which the runs of one group differ, which `mixed` tells.
+    """
+    groups = [each for each in groups if each.folders]
+    shared = dict.fromkeys(name for each in groups for name in each.shared)
+    names = beside(shared, keys)
+    if any(each.sample.has_folds for each in groups):
+        names = [name for name in names if name != "training.validation_split"]
+    found = {}
+    for name in names:
+        values = {by_kind(each.shared[name]): each.shared[name] for each in groups if name in each.shared}
+        if len(values) > 1 and all(name in each.shared for each in groups):
+            found[name] = list(values.values())
+    return found
 
 
 def _ranked(groups: Sequence[Group], metric: Quantity) -> list[Group]:
@@ -158,7 +199,7 @@ class _Measured:
 class _Recorded:
     """The columns that groups by any quantity are made of, as plain lists by row."""
 
-    def __init__(self, frame: pd.DataFrame, keys: Sequence[str]) -> None:
+    def __init__(self, frame: pd.DataFrame, keys: Sequence[str], varied: Sequence[str]) -> None:
         def numbers(name: str) -> list[float]:
             return frame[name].astype(float).tolist()
 
@@ -174,9 +215,8 @@ class _Recorded:
         data = plain_values(frame["dataset.sha256"])
         self.runs = list(zip(plain_values(frame["config_id"]), self.seeds, self.folds, data, strict=True))
         self.finished = frame["finished_at"].astype("int64").tolist()
-        beyond = [
-            name for name in (*varying(frame), "dataset.sha256", *MADE_WITH) if name in frame and name not in keys
-        ]
+        beyond = [name for name in (*varied, "dataset.sha256", *MADE_WITH) if name in frame and name not in keys]
+        self.varied = [name for name in varied if name in beyond]
         self.beyond = {name: plain_values(frame[name]) for name in beyond}
         self.sample, self.mixed = cache(self._sample), cache(self._mixed)  # most quantities are of the same runs
 
@@ -216,7 +256,8 @@ class _Recorded:
             seconds=self._median_seconds(kept),
             uncounted=dict(sorted(uncounted.items())),
             repeated=tuple(sorted(repeated)),
-            mixed=self.mixed(kept),
+            mixed=(mixed := self.mixed(kept)),
+            shared={name: self.beyond[name][kept[0]] for name in self.varied if kept and name not in mixed},
         )
 
     def _order(self, row: int) -> tuple[int, int, str]:
@@ -243,9 +284,9 @@ class _Recorded:
     def _mixed(self, rows: Sequence[int]) -> dict[str, tuple[Any, ...]]:
         mixed = {}
         for name, column in self.beyond.items():
-            values = {column[row] for row in rows} - ({None} if name in MADE_WITH else set())
+            values = {by_kind(column[row]) for row in rows} - ({by_kind(None)} if name in MADE_WITH else set())
             if len(values) > 1:
-                mixed[name] = tuple(sorted(values, key=in_order))
+                mixed[name] = tuple(sorted((value for _, value in values), key=in_order))
         return mixed
 
 

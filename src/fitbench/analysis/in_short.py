@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from fitbench import metrics
 from fitbench.analysis import statistics
 from fitbench.analysis.comparison import Compared
+from fitbench.analysis.groups import also_differ
 from fitbench.analysis.names import short_name
+from fitbench.analysis.telling import short_texts
 from fitbench.text import clean, counted, first_of
 
 EXPLAIN = "--explain"
 COLUMNS = 2  # that a line about mixed groups names at most
+VALUES = 4  # of a setting that a line names at most
 
 
 def warnings(compared: Compared, more: str = f": {EXPLAIN}") -> list[str]:
@@ -30,17 +34,22 @@ def warnings(compared: Compared, more: str = f": {EXPLAIN}") -> list[str]:
         for comparison in compared.comparisons
         if comparison and comparison.difference.p is None and not _few(*comparison.difference.n)
     ]
-    lines = [
-        _not_counted(compared),
+    differing = also_differ(groups, compared.keys)
+    explained = [
         f"{_groups(len(mixed))} {_mixed(compared)}" if mixed else "",
         f"{counted(repeated, 'run')} recorded more than once: the latest counts" if repeated else "",
         "means over different folds or runs" if len(grids) > 1 or (grids and compared.without_folds) else "",
-        "folds or seeds are missing" if any(group.sample.missing for group in groups) else "",
-        f"{compared.metric.name} was not measured on the same examples in all runs" if compared.other_data else "",
+        "folds or seeds are missing" if compared.missing else "",
+        *(f"{name} was not measured on the same examples in all runs" for name in compared.on_other_data),
         f"no interval of {_groups(len(list(filter(None, without))))}" if any(without) else "",
         f"no test of {_groups(len(untested))}" if untested else "",
     ]
-    return [clean(f"{line}{more}" if i else line) for i, line in enumerate(lines) if line]
+    lines = [
+        not_counted(uncounted(compared)),
+        f"also differ between the groups: {settings(differing)}" if differing else "",
+        *(f"{line}{more}" for line in explained if line),
+    ]
+    return [clean(line) for line in lines if line]
 
 
 def _groups(count: int) -> str:
@@ -52,11 +61,9 @@ def _few(*sizes: int) -> bool:
     return min(sizes) < statistics.FEWEST
 
 
-def _not_counted(compared: Compared) -> str:
-    counts: Counter[str] = Counter(compared.without_task)
-    for group in compared.groups:
-        counts.update(group.uncounted)
-    return not_counted(counts)
+def uncounted(compared: Compared) -> Counter[str]:
+    """How many runs of a comparison do not count, by the reason."""
+    return sum(compared.uncounted, Counter(compared.without_task))
 
 
 def not_counted(counts: Counter[str]) -> str:
@@ -68,11 +75,22 @@ def _mixed(compared: Compared) -> str:
     """As 'mix runs that differ in learning_rate', the verb after the number of groups."""
     columns = dict.fromkeys(name for group in compared.groups for name in group.mixed)
     verb = "mix" if sum(bool(group.mixed) for group in compared.groups) > 1 else "mixes"
-    return f"{verb} runs that differ in {first_of((short_name(columns, name) for name in columns), COLUMNS)}"
+    return f"{verb} runs that differ in {first_of(in_words(columns), COLUMNS)}"
 
 
-def footnote(comparisons: Iterable[Compared]) -> str:
-    """What the intervals of all comparisons are over, how to choose a configuration, and how to read more."""
+def in_words(columns: Iterable[str]) -> list[str]:
+    """The names of columns in which the runs of a group differ, as short as they tell."""
+    names = list(columns)
+    return ["training data" if name == "dataset.sha256" else short_name(names, name) for name in names]
+
+
+def settings(values: Mapping[str, Sequence[Any]]) -> str:
+    """Settings with their values, as in 'learning_rate 0.01, 0.001; batch_size 32, 64'."""
+    return "; ".join(f"{short_name(values, name)} {first_of(short_texts(of), VALUES)}" for name, of in values.items())
+
+
+def footnote(comparisons: Iterable[Compared], hints: bool = True) -> str:
+    """What the intervals of all comparisons are over, or ''; with hints also which options select and explain."""
     comparisons = list(comparisons)
     over_seeds = any(group.summary.interval for each in comparisons for group in each.without_folds)
     with_folds = [group for each in comparisons for group in each.with_folds if group.summary.interval]
@@ -80,10 +98,9 @@ def footnote(comparisons: Iterable[Compared]) -> str:
     over = ["seeds"] * over_seeds + ["folds" if all_seeds else "folds of these seeds"] * bool(with_folds)
     ranked = {each.metric for each in comparisons if len(each.groups) > 1 and each.metric.part == "test"}
     choose = sorted(metrics.join("val", str(metric.metric)) for metric in ranked)
-    parts = [
-        *[f"intervals over {' or '.join(over)}"] * bool(over),
-        *[f"to choose: --metric {' or '.join(choose)}"] * bool(choose),
-        f"more: {EXPLAIN}",
+    sentences = [
+        *[f"Intervals over {' or '.join(over)}."] * bool(over),
+        *[f"To select a configuration, rank by --metric {' or '.join(choose)}."] * bool(choose and hints),
+        *[f"{EXPLAIN} says more."] * hints,
     ]
-    text = "; ".join(parts)
-    return clean(text[:1].upper() + text[1:])
+    return clean(" ".join(sentences))

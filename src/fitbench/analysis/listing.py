@@ -30,7 +30,6 @@ from fitbench.analysis.screen import Size, room
 from fitbench.analysis.studies import OF_SCRIPTS, Which, fitting, narrowed
 from fitbench.analysis.telling import readable
 from fitbench.columns import Note, Table
-from fitbench.config.files import keys_of_files
 from fitbench.errors import RequestError
 from fitbench.formats import FORMATS, print_as
 from fitbench.record.folder import State
@@ -143,7 +142,7 @@ def _on_screen(chosen: pd.DataFrame, sort: str | None) -> pd.DataFrame:
     out = console()
     if not out.is_terminal:
         return chosen
-    _, rows = room(out, [Size([len(chosen)], OTHER_LINES + len(_errors(chosen)))])
+    _, rows, _ = room(out, [Size([len(chosen)], OTHER_LINES + len(_errors(chosen)))])
     return chosen.head(rows) if sort else chosen[chosen["age"].rank(method="first") <= rows]
 
 
@@ -196,7 +195,7 @@ def _common(frame: pd.DataFrame, chosen: pd.DataFrame, printed: Sequence[str]) -
         return ""
     first = chosen.iloc[0]
     default = default_values({str(name): value for name, value in first.items()})
-    names = [*ALWAYS, *(readable(chosen, name) for name in configuration(frame) if name not in keys_of_files())]
+    names = [*ALWAYS, *(readable(chosen, name) for name in configuration(frame))]
     same = [
         f"{short_name(frame, name)} {shortened(cell(name, first[name], None), CELLS[0])}"
         for name in dict.fromkeys(names)

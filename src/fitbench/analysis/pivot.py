@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis import request
-from fitbench.analysis.comparable import comparable, is_no_metric
+from fitbench.analysis.comparable import comparable, labels, of_a_part
 from fitbench.analysis.comparison import Compared, Comparison, compared
-from fitbench.analysis.frame import column, in_known_groups, of_known_task, plain_values
-from fitbench.analysis.groups import Group, group, in_order
+from fitbench.analysis.frame import column, in_known_groups, of_known_task, plain_values, varying
+from fitbench.analysis.groups import Group, Identity, also_differ, group_each, in_order, row_texts
 from fitbench.analysis.names import short_name
-from fitbench.analysis.telling import short_texts
+from fitbench.analysis.telling import by_kind, text
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DATA = "data.name"
+DATA, SHA256 = "data.name", "dataset.sha256"
 SIGNIFICANT = 0.05  # p-value, corrected after Holm, below which a group differs from the best of its column
 SAME = 12  # digits in which two means agree that are equal
 
 Keys = tuple[Any, ...]  # the values of a row's keys
+Parts = Sequence[tuple[Any, "pd.DataFrame"]]  # the value of each column, and its runs
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ class Pivot:
         values: of each column of the matrix, the value of the pivot; where that is the data set, what tells the data
             sets apart.
         blocks: the cells of each metric.
+        differing: of each row, the settings that are no keys and differ between its columns, with their values.
+        uncounted: how many runs do not count by any of the metrics, by the reason.
         runs: the number of runs.
         of: how people tell this matrix from others that are shown beside it, as 'mnist'; '' without others.
         left_out: folders that could not be read, with the reason.
@@ -110,6 +114,8 @@ class Pivot:
     texts: list[tuple[str, ...]]
     values: list[Any]
     blocks: list[Block]
+    differing: list[dict[str, list[Any]]]
+    uncounted: Counter[str]
     runs: int
     of: str
     left_out: list[tuple[str, str]]
@@ -118,8 +124,8 @@ class Pivot:
 def pivots(which: request.Which, pivot: str, by: str | None, metrics: Sequence[str]) -> list[Pivot]:
     """The matrices of the runs: one for each task where data sets are the columns, else one for each data set.
 
-    A column never has runs that cannot be compared: data sets of one name with other test parts have columns of their
-    own.
+    A column never has runs that cannot be compared, nor runs of two data sets: data sets of one name with other test
+    parts have columns of their own, and so have those with other training parts.
 
     Args:
         which: the runs.
@@ -133,52 +139,85 @@ def pivots(which: request.Which, pivot: str, by: str | None, metrics: Sequence[s
     """
     frame = request.selected_runs(which)
     name = column(frame, pivot)
-    sets = comparable(frame, next((metric for metric in metrics if not is_no_metric(frame, metric)), None))
+    sets = comparable(frame, of_a_part(frame, metrics))
     if name != DATA:
         return [_matrix(each.frame, _parts(each.frame, name), name, by, metrics, each.label) for each in sets]
-    tasks: dict[str, dict[str, pd.DataFrame]] = {}
-    for each in sorted(sets, key=lambda each: each.label):
-        tasks.setdefault(each.task, {})[each.label or ", ".join(each.frame["data.name"].unique())] = each.frame
-    rows = {task: [row for part in parts.values() for row in part.index] for task, parts in tasks.items()}
+    tasks: dict[str, list[pd.DataFrame]] = {}
+    for each in sets:
+        tasks.setdefault(each.task, []).extend(_data_sets(each.frame, by))
     return [
-        _matrix(frame.loc[rows[task]], parts, name, by, metrics, task * (len(tasks) > 1))
-        for task, parts in tasks.items()
+        _matrix(frame.loc[[row for part in parts for row in part.index]], _named(parts), name, by, metrics, of)
+        for of, parts in ((task * (len(tasks) > 1), parts) for task, parts in tasks.items())
     ]
 
 
-def _parts(frame: pd.DataFrame, pivot: str) -> dict[Any, pd.DataFrame]:
+def _parts(frame: pd.DataFrame, pivot: str) -> Parts:
     """The runs of each value of a column, in the order of the values."""
-    of_run = plain_values(frame[pivot])
-    values = sorted(dict.fromkeys(of_run), key=in_order)
-    return {value: frame[[each == value for each in of_run]] for value in values}
+    rows: dict[tuple[bool, Any], list[int]] = {}
+    for row, value in enumerate(plain_values(frame[pivot])):
+        rows.setdefault(by_kind(value), []).append(row)
+    return [(value, frame.iloc[rows[kind, value]]) for kind, value in sorted(rows, key=lambda each: in_order(each[1]))]
 
 
-def _matrix(
-    frame: pd.DataFrame, parts: Mapping[Any, pd.DataFrame], pivot: str, by: str | None, metrics: Sequence[str], of: str
-) -> Pivot:
+def _data_sets(frame: pd.DataFrame, by: str | None) -> list[pd.DataFrame]:
+    """The runs of each data set of a frame; where it is by default the training part that tells runs apart, by this."""
+    parts = [part for _, part in _parts(frame, DATA)]
+    if by is not None:
+        return parts
+    return [
+        one
+        for part in parts
+        for one in (
+            [each for _, each in _parts(part, SHA256)] if SHA256 in request.keys(of_known_task(part), None) else [part]
+        )
+    ]
+
+
+def _named(parts: Sequence[pd.DataFrame]) -> Parts:
+    """The parts, each of one data set, with what tells these apart, in its order."""
+    names = labels(parts) if len(parts) > 1 else [text(plain_values(parts[0][DATA])[0])]
+    return sorted(zip(names, parts, strict=True), key=lambda part: part[0])
+
+
+def _matrix(frame: pd.DataFrame, parts: Parts, pivot: str, by: str | None, metrics: Sequence[str], of: str) -> Pivot:
     """The matrix of the runs of a frame, of which each column has a part."""
     wanted: Sequence[str | None] = metrics or [None]
     quantities = [request.measured(frame, metric) for metric in wanted]
-    keys = _keys(frame, parts.values(), pivot, by)
-    kept = [in_known_groups(part, keys) for part in parts.values()]
-    by_metric = [[compared(part, group(part, keys, metric), metric, keys) for part in kept] for metric in quantities]
-    rows = list(dict.fromkeys(_key(entry) for one in by_metric[0] for entry in one.groups))
-    blocks = [_block(metric, of_metric, rows) for metric, of_metric in zip(quantities, by_metric, strict=True)]
-    order = _best_first(blocks[0], rows)
-    rows = [rows[row] for row in order]
+    keys = _keys(frame, [part for _, part in parts], pivot, by)
+    kept, varied = [in_known_groups(part, keys) for _, part in parts], varying(frame)
+    by_part = [group_each(part, keys, quantities, varied) for part in kept]
+    by_metric = [
+        [compared(part, groups[place], metric, keys) for part, groups in zip(kept, by_part, strict=True)]
+        for place, metric in enumerate(quantities)
+    ]
+    found = list(dict.fromkeys(entry.identity for one in by_metric[0] for entry in one.groups))
+    blocks = [_block(metric, of_metric, found) for metric, of_metric in zip(quantities, by_metric, strict=True)]
+    order = _best_first(blocks[0], found)
+    rows = [tuple(value for _, value in found[row]) for row in order]
+    blocks = [Block(block.metric, block.columns, [block.cells[row] for row in order]) for block in blocks]
     return Pivot(
         keys=keys,
         heads=[short_name(frame, key) for key in keys],
         pivot=pivot,
         head=short_name(frame, pivot),
         rows=rows,
-        texts=list(zip(*map(short_texts, zip(*rows, strict=True)), strict=True)) if keys else [()] * len(rows),
-        values=list(parts),
-        blocks=[Block(block.metric, block.columns, [block.cells[row] for row in order]) for block in blocks],
+        texts=row_texts(rows),
+        values=[value for value, _ in parts],
+        blocks=blocks,
+        differing=[also_differ([cell.group for cell in row if cell], [*keys, pivot]) for row in blocks[0].cells],
+        uncounted=_uncounted(by_metric),
         runs=sum(map(len, kept)),
         of=of,
         left_out=frame.attrs["left_out"],
     )
+
+
+def _uncounted(by_metric: Sequence[Sequence[Compared]]) -> Counter[str]:
+    """The runs that do not count. One that has not finished is in the groups of all metrics, and counts once."""
+    counts: Counter[str] = Counter()
+    for columns in by_metric:
+        counts |= sum((tally for one in columns for tally in one.uncounted), Counter())
+    return counts + sum((Counter(one.without_task) for one in by_metric[0]), Counter())
 
 
 def _keys(frame: pd.DataFrame, parts: Iterable[pd.DataFrame], pivot: str, by: str | None) -> list[str]:
@@ -192,20 +231,22 @@ def _keys(frame: pd.DataFrame, parts: Iterable[pd.DataFrame], pivot: str, by: st
             raise RequestError(f"--by and --pivot both name {pivot}; rows and columns need different keys")
         return keys
     chosen = {key for part in parts for key in request.keys(of_known_task(part), None)} - {pivot}
-    return [name for name in frame.columns if name in chosen]
+    keys = [name for name in frame.columns if name in chosen]
+    known = of_known_task(frame)
+    return [name for name in keys if len(set(map(by_kind, plain_values(known[name])))) > 1] or keys
 
 
-def _block(metric: Quantity, columns: list[Compared], rows: Sequence[Keys]) -> Block:
+def _block(metric: Quantity, columns: list[Compared], rows: Sequence[Identity]) -> Block:
     by_row = [_cells(one) for one in columns]
     return Block(metric, columns, [[cells.get(row) for cells in by_row] for row in rows])
 
 
-def _cells(of: Compared) -> Mapping[Keys, Cell]:
+def _cells(of: Compared) -> Mapping[Identity, Cell]:
     """The cells of a column by the keys of their rows."""
     ranks = _ranks([entry.summary.mean for entry in of.groups], of.metric.higher_is_better)
     several = len(set(ranks) - {None}) > 1
     return {
-        _key(entry): Cell(entry, rank, several and entry.rank == 1, comparison)
+        entry.identity: Cell(entry, rank, several and entry.rank == 1, comparison)
         for entry, rank, comparison in zip(of.groups, ranks, of.comparisons, strict=True)
     }
 
@@ -218,20 +259,16 @@ def _ranks(means: Sequence[float | None], higher_is_better: bool) -> list[float 
     return plain_values(rounded.rank(method="average", ascending=not higher_is_better))
 
 
-def _key(entry: Group) -> Keys:
-    return tuple(entry.keys.values())
-
-
 def _has_value(cell: Cell | None) -> bool:
     return cell is not None and cell.rank is not None
 
 
-def _best_first(block: Block, rows: Sequence[Keys]) -> list[int]:
+def _best_first(block: Block, rows: Sequence[Identity]) -> list[int]:
     """The positions of the rows by their average rank, then by how many of their cells have a value, then by keys."""
     averages = block.average_ranks
 
     def place(row: int) -> tuple[float, int, list[Any]]:
         values = sum(map(_has_value, block.cells[row]))
-        return averages[row] or math.inf, -values, [in_order(key) for key in rows[row]]
+        return averages[row] or math.inf, -values, [in_order(key) for _, key in rows[row]]
 
     return sorted(range(len(rows)), key=place)

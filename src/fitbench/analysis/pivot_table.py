@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fitbench.analysis import statistics
 from fitbench.analysis.group_columns import decimals, mean_sd
+from fitbench.analysis.in_short import in_words, not_counted, settings
 from fitbench.analysis.pivot import SIGNIFICANT, Block, Cell, Pivot
 from fitbench.analysis.telling import key_text, short_texts
 from fitbench.columns import Column, Mark, Note, Table, records, selected, stacked
@@ -24,18 +26,60 @@ def print_pivots(pivots: Sequence[Pivot], limit: int, format: str) -> None:
     if format == "json":
         print(json.dumps(_as_json(pivots), indent=2, allow_nan=False, default=str))
     else:
-        tables = [_table(each, limit, *mark_words(format)) for each in pivots]
+        shown = [each for each in pivots if _has_values(each)]
+        tables = [_table(_with_values(each), limit, format) for each in shown]
+        below = [_without_values(each) for each in pivots if each not in shown]
+        tables += [Table("", [], below)] * bool(below)
         print_as(format, tables, stacked(list(map(values, pivots))))
 
 
 # -- for people -------------------------------------------------------------------------------------------------------
 
 
-def _table(pivot: Pivot, limit: int, bold: str, underlined: str) -> Table:
-    cut = len(pivot.rows) - limit
-    notes = [*([f"and {counted(cut, 'more row')}; --limit shows them"] if cut > 0 else []), *_notes(pivot)]
+def _has_values(pivot: Pivot) -> bool:
+    return any(cell.rank is not None for _, cell in _cells(pivot))
+
+
+def _without_values(pivot: Pivot) -> Note:
+    """A matrix of which no cell has a value, in a line."""
+    of = f" on {pivot.of}" if pivot.of else ""
+    return Note(f"Nothing to compare{of}; {not_counted(pivot.uncounted) or 'no run has finished'}", "yellow")
+
+
+def _with_values(pivot: Pivot) -> Pivot:
+    """The matrix without the rows and columns in which no cell has a value by any metric."""
+
+    def has(row: int, place: int) -> bool:
+        return any((cell := block.cells[row][place]) is not None and cell.rank is not None for block in pivot.blocks)
+
+    every = range(len(pivot.rows)), range(len(pivot.values))
+    rows = [row for row in every[0] if any(has(row, place) for place in every[1])]
+    places = [place for place in every[1] if any(has(row, place) for row in rows)]
+    return replace(
+        pivot,
+        rows=[pivot.rows[row] for row in rows],
+        texts=[pivot.texts[row] for row in rows],
+        values=[pivot.values[place] for place in places],
+        differing=[pivot.differing[row] for row in rows],
+        blocks=[
+            Block(
+                block.metric,
+                [block.columns[place] for place in places],
+                [[block.cells[row][place] for place in places] for row in rows],
+            )
+            for block in pivot.blocks
+        ],
+    )
+
+
+def _table(pivot: Pivot, limit: int, format: str) -> Table:
+    cut, (bold, underlined) = len(pivot.rows) - limit, mark_words(format)
+    more = [f"and {counted(cut, 'more row')}" + f"; --limit {len(pivot.rows)} shows them" * (format == "table")]
     legend = [_legend(pivot, bold, underlined), *_about_ranks(pivot)]
-    below = [*(Note(text, "yellow") for text in notes), *map(Note, filter(None, legend))]
+    below = [
+        *(Note(text, "yellow") for text in [*more * (cut > 0), *_notes(pivot)]),
+        *map(Note, filter(None, legend)),
+    ]
     return Table(_title(pivot), selected(columns(pivot), range(min(limit, len(pivot.rows)))), below, wrapped=True)
 
 
@@ -75,7 +119,7 @@ def columns(pivot: Pivot) -> list[Column]:
             cells = [row[place] for row in block.cells]
             digits = decimals(block.metric, block.columns[place].groups)
             made.append(Column(head, [_text(cell, digits) for cell in cells], marks=list(map(_mark, cells)), over=over))
-        if _has_ranks(pivot):
+        if _has_ranks(pivot) and block.complete:
             made.append(_rank_column(block, over))
     return made
 
@@ -126,9 +170,14 @@ def _legend(pivot: Pivot, bold: str, underlined: str) -> str:
 def _about_ranks(pivot: Pivot) -> list[str]:
     if not _has_ranks(pivot):
         return []
-    lines = [f"Rank: the mean of the ranks in the columns, equal means sharing theirs ({RANKS})."]
+    ranked = [block for block in pivot.blocks if block.complete]
+    lines = [f"Rank: the mean of the ranks in the columns, equal means sharing theirs ({RANKS})."] * bool(ranked)
     for block in pivot.blocks:
         complete = block.complete
+        if not complete:
+            of = f" of {block.metric.label}" if len(pivot.blocks) > 1 else ""
+            lines.append(f"No ranks{of}: no column has a value in every row.")
+            continue
         if left_out := [place for place in range(len(pivot.values)) if place not in complete]:
             missing = [
                 f"{_label(pivot, row)} in {key_text(pivot.values[place])}"
@@ -145,16 +194,22 @@ def _about_ranks(pivot: Pivot) -> list[str]:
 def _notes(pivot: Pivot) -> list[str]:
     """What is not as it seems: runs that do not count, cells of several configurations, columns of several data."""
     lines = []
-    uncounted: Counter[str] = Counter()
-    for block in pivot.blocks:  # a run that has not finished is in all of them, and counts once
-        uncounted |= sum((Counter(cell.group.uncounted) for row in block.cells for cell in row if cell), Counter())
-    if uncounted:
-        lines.append(f"Not counted: {', '.join(f'{count} {what}' for what, count in sorted(uncounted.items()))}.")
-    mixed = {name: f"{name} ({', '.join(cell.group.mixed)})" for name, cell in _cells(pivot) if cell.group.mixed}
+    if pivot.uncounted:
+        text = not_counted(Counter(dict(sorted(pivot.uncounted.items()))))
+        lines.append(f"{text[0].upper()}{text[1:]}.")
+    repeated = {folder for _, cell in _cells(pivot) for folder in cell.group.repeated}
+    if repeated:
+        lines.append(f"{counted(len(repeated), 'run')} recorded more than once: the latest counts.")
+    mixed = {
+        name: f"{name} ({', '.join(in_words(cell.group.mixed))})" for name, cell in _cells(pivot) if cell.group.mixed
+    }
     if mixed:
         lines.append(f"Mixed, as the runs of a cell differ in more than the keys: {_several(list(mixed.values()))}.")
+    rows = [f"{_label(pivot, row)} ({settings(found)})" for row, found in enumerate(pivot.differing) if found]
+    if rows:
+        lines.append(f"The columns of a row also differ in other settings: {_several(rows)}.")
     partly = {name: name for name, cell in _cells(pivot) if cell.group.sample.missing}
-    if partly:
+    if partly and "fold" not in (*pivot.keys, pivot.pivot):
         lines.append(f"Folds are missing: {_several(list(partly))}.")
     other = {
         key_text(value): None
@@ -219,6 +274,9 @@ def _numbers(cell: Cell) -> dict[str, Any]:
         "as_good": cell.as_good,
         "p_holm": cell.p,
         "test": cell.comparison.difference.test if cell.comparison else None,
+        "uncounted": sum(cell.group.uncounted.values()),
+        "repeated": len(cell.group.repeated),
+        "mixed": " ".join(cell.group.mixed),
     }
 
 

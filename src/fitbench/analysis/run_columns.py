@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench import metrics
-from fitbench.analysis.frame import quantities_of
+from fitbench.analysis.frame import quantities_of, varying
 from fitbench.analysis.names import short_name
 from fitbench.analysis.progress import EPOCH, LEFT
 from fitbench.analysis.rows import is_configuration
 from fitbench.analysis.series import quantity_text
-from fitbench.analysis.telling import default_keys, readable, searched, short_texts, telling
+from fitbench.analysis.telling import default_keys, readable, searched, short_texts
 from fitbench.columns import Column, fitting, width
 from fitbench.config import parse_run_id
 from fitbench.quantities import Quantity
@@ -75,7 +75,7 @@ def _study(runs: pd.DataFrame) -> list[str]:
 
 def _keys(runs: pd.DataFrame) -> list[str]:
     """What tells the configurations of the runs apart, the parameters of a search first."""
-    keys = default_keys(runs) if telling(runs) else []
+    keys = default_keys(runs) if varying(runs) else []
     first = [name for name in searched(runs) if name in keys] if runs["study"].nunique() == 1 else []
     return list(dict.fromkeys([*first, *keys]))
 
@@ -93,7 +93,7 @@ def usual_columns(runs: pd.DataFrame) -> tuple[list[str], list[str]]:
     needed = [*first, *_with_values(runs, ["fold", EPOCH]), *of_metrics.values(), "age", *keys]
     progress, tags, note = (_with_values(runs, names) for names in (["fold", EPOCH, LEFT], ["tags"], ["note"]))
     results = _with_values(runs, [*results, "metrics.test_loss", "timing.seconds"])
-    varies = [readable(runs, name) for name in telling(runs)]
+    varies = [readable(runs, name) for name in varying(runs)]
     names = ["state", *study, "run_id", *progress, *keys, *tags, *results, "age", *note, *varies]
     needed = list(dict.fromkeys([names[0], *needed, *names]))
     return list(dict.fromkeys(names)), sorted(needed, key=lambda name: runs[name].notna().mean() < SPARSE)

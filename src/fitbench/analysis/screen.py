@@ -23,8 +23,8 @@ class Size(NamedTuple):
         return self.others + sum(AROUND + min(each, rows) + (each > rows) for each in self.tables)
 
 
-def room(out: Console, sizes: Sequence[Size]) -> tuple[int, int]:
-    """How many comparisons fit, the first of them at least, and how many rows each of their tables can have."""
+def room(out: Console, sizes: Sequence[Size]) -> tuple[int, int, int]:
+    """How many comparisons fit, the first of them at least, how many rows each table can have, and the lines left."""
     lines = max(out.height, LOWEST) - BELOW
     shown = next(
         (count for count in range(len(sizes), 1, -1) if sum(size.lines(FEWEST) for size in sizes[:count]) <= lines), 1
@@ -33,4 +33,4 @@ def room(out: Console, sizes: Sequence[Size]) -> tuple[int, int]:
     rows = FEWEST
     while rows < longest and sum(size.lines(rows + 1) for size in sizes[:shown]) <= lines:
         rows += 1
-    return shown, rows
+    return shown, rows, max(0, lines - sum(size.lines(rows) for size in sizes[:shown]))

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitbench.analysis.frame import column, varying, without_attrs
+from fitbench.analysis.frame import column, plain_values, varying, without_attrs
 from fitbench.analysis.rows import STARTED, WEIGHTS
 from fitbench.analysis.search_record import parted, read_search
-from fitbench.config.files import keys_of_files
 from fitbench.errors import FitbenchError, RequestError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_BESIDE = 3  # settings that vary with a name of another section and are keys beside it
 FEWEST_DIGITS, MOST_DIGITS = 3, 17  # significant digits of a number; 17 tell any two apart
 
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -26,43 +26,58 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 # -- which columns ----------------------------------------------------------------------------------------------------
 
 
-def telling(frame: pd.DataFrame) -> list[str]:
-    """The columns of the configuration in which the runs of a frame differ, without those that only name files.
-
-    They are in the order of the frame. Tables of runs and of groups have no other column of the configuration unless a
-    person asks for it.
-    """
-    return [name for name in varying(frame) if name not in keys_of_files()]
-
-
 def default_keys(frame: pd.DataFrame) -> list[str]:
-    """The columns that a search has varied, and the fewest others of `telling` that tell the runs apart, seeds aside.
+    """The columns that a search has varied, and the fewest others of the configuration that tell the runs apart.
 
-    Of columns that vary together, such as model.name and model.hidden, one is enough: names and kinds are chosen first;
-    training.validation_split, which follows from the number of folds, comes last where there are any. The number of
-    training examples tells apart what no key of the configuration does: files of different size. Where nothing varies,
-    they are model.name and optimizer.name. They are in the order of the frame.
+    Seeds aside. Of columns that vary together the name or kind is chosen first, which stands for the other settings of
+    its section: model.name for model.hidden. Settings of other sections are keys too, unless they are more than
+    `MOST_BESIDE`, which `groups.also_differ` then tells. training.validation_split, which follows from the number of
+    folds, comes last where there are any. The number of training examples tells apart what no key of the configuration
+    does: files of different size; else the checksum of the data does. Where nothing varies, the keys are model.name and
+    optimizer.name. They are in the order of the frame.
     """
     frame = without_attrs(frame)
-    varies = telling(frame)
+    columns = {name: list(map(by_kind, plain_values(frame[name]))) for name in varying(frame)}
     implied = {"training.validation_split"} if frame["fold"].notna().any() else set()
 
     def order(name: str) -> tuple[bool, bool, int]:
-        return not name.endswith((".name", ".kind")), name in implied, name.count(".")
+        return not is_choice(name), name in implied, name.count(".")
 
-    chosen = [name for name in searched(frame) if name in varies]
-    configurations = len(frame[chosen].drop_duplicates()) if chosen else 1
-    for name in sorted(varies, key=order):
-        finer = len(frame[[*chosen, name]].drop_duplicates())
-        if finer > configurations:
+    def configurations(names: Sequence[str]) -> int:
+        return len(set(zip(*(columns[name] for name in names), strict=True))) if names else 1
+
+    chosen = [name for name in searched(frame) if name in columns]
+    for name in sorted(columns, key=order):
+        if configurations([*chosen, name]) > configurations(chosen):
             chosen.append(name)
-            configurations = finer
-    ordered = [readable(frame, name) for name in varies if name in chosen] + _of_other_data(frame, chosen)
+    others = beside([name for name in columns if name not in implied], chosen)
+    chosen += others if len(others) <= MOST_BESIDE else []
+    ordered = [readable(frame, name) for name in columns if name in chosen] + _of_other_data(frame, chosen)
     return ordered or [name for name in ("model.name", "optimizer.name") if name in frame]
 
 
+def beside(names: Iterable[str], keys: Sequence[str]) -> list[str]:
+    """Those of some columns that are no keys and follow neither from the keys nor from others of the columns."""
+    names = [name for name in names if name not in keys and not follows(name, keys)]
+    return [name for name in names if is_choice(name) or not follows(name, names)]
+
+
+def is_choice(name: str) -> bool:
+    """Whether a column names what its section chooses, as model.name and optimizer.schedule.kind do."""
+    return name.endswith((".name", ".kind"))
+
+
+def follows(name: str, keys: Iterable[str]) -> bool:
+    """Whether a column is a setting of what one of the keys chooses: model.hidden follows from model.name."""
+    chosen = (key.rpartition(".")[0] for key in keys if is_choice(key) or key.endswith("._target_"))
+    return any(name.startswith(f"{section}.") for section in chosen)
+
+
 def _of_other_data(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
-    """The column that tells runs on different data apart where these keys do not: their number of training examples."""
+    """The column that tells runs on different data apart where these keys do not.
+
+    It is their number of training examples if that does, else the checksum.
+    """
     finished = frame[frame["dataset.sha256"].notna()]
 
     def different(names: Sequence[str]) -> int:
@@ -70,7 +85,7 @@ def _of_other_data(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
 
     if finished["dataset.sha256"].nunique() < 2 or not (different(keys) if keys else True):
         return []
-    return [name for name in ("dataset.train",) if different([*keys, name]) == 0]
+    return [next(name for name in ("dataset.train", "dataset.sha256") if different([*keys, name]) == 0)]
 
 
 def searched(frame: pd.DataFrame) -> list[str]:
@@ -116,6 +131,11 @@ def text(value: Any) -> str:
     return str(value)
 
 
+def by_kind(value: Any) -> tuple[bool, Any]:
+    """What is equal for two values only if they are of one kind: True equals 1 in Python."""
+    return isinstance(value, bool), value
+
+
 def key_text(value: Any) -> str:
     """The value of a key as text, in full; of a SHA-256 the first 8 digits."""
     return value[:8] if isinstance(value, str) and _SHA256.fullmatch(value) else text(value)
@@ -124,7 +144,8 @@ def key_text(value: Any) -> str:
 def short_texts(values: Sequence[Any]) -> list[str]:
     """The values of a key as texts, in which fractions have the digits that tell them from the others, 3 or more.
 
-    So 0.15488664885345138 is 0.155, and beside 0.1552 it is 0.1549.
+    So 0.15488664885345138 is 0.155, and beside 0.1552 it is 0.1549. A text that reads like a number, true or null is
+    quoted where others of the values are numbers, truth values or missing.
     """
     numbers = {value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)}
     left = {value for value in numbers if isinstance(value, float) and not value.is_integer()}
@@ -136,5 +157,22 @@ def short_texts(values: Sequence[Any]) -> list[str]:
         counts = Counter(rounded.values())
         short |= {value: text(rounded[value]) for value in left if counts[rounded[value]] == 1}
         left -= short.keys()
-    return [short.get(value, "") or key_text(value) if isinstance(value, float) else key_text(value)
-            for value in values]  # fmt: skip
+    kinds = {_kind(text(value)) for value in values if not isinstance(value, str)}
+
+    def of(value: Any) -> str:
+        if isinstance(value, str):
+            return f'"{value}"' if _kind(value) in kinds else key_text(value)
+        return short.get(value, "") or key_text(value) if isinstance(value, float) else key_text(value)
+
+    return list(map(of, values))
+
+
+def _kind(value: str) -> str:
+    """What a text reads like: 'null', 'truth value', 'number', or '' for any other text."""
+    if value in ("null", "true", "false"):
+        return "null" if value == "null" else "truth value"
+    try:
+        float(value)
+    except ValueError:
+        return ""
+    return "number"

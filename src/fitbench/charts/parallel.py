@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fitbench.analysis.axes import axis_of, number, tick_texts
+from fitbench.analysis.frame import varying
 from fitbench.analysis.groups import Group
 from fitbench.analysis.palette import EDGE, RAMP
 from fitbench.analysis.series import axis_label
-from fitbench.analysis.telling import default_keys, telling
+from fitbench.analysis.telling import default_keys
 from fitbench.charts import paper
 from fitbench.charts.chart import Chart
 from fitbench.charts.columns import Scale, scale
@@ -37,7 +38,7 @@ STRIP = 0.015  # of the width, that the colours of the metric take
 
 def varying_keys(frame: pd.DataFrame) -> list[str]:
     """The configuration columns that vary, without those that a name or kind implies, as adam implies beta_1."""
-    columns = telling(frame)
+    columns = varying(frame)
     names = [name for name in columns if name.endswith((".name", ".kind"))]
 
     def implied(column: str) -> bool:

@@ -49,11 +49,6 @@ class Takes:
     kinds: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class NamesFile:
-    """Metadata of an annotated type: a value is the path of a file or folder."""
-
-
 WHOLE = "expected a whole number"
 
 
@@ -115,7 +110,7 @@ def _not_empty(path: str) -> str:
 
 
 PathText = Annotated[
-    str, NamesFile(), AfterValidator(_not_empty)
+    str, AfterValidator(_not_empty)
 ]  # pydantic's own check of the length refuses paths that are not UTF-8
 
 

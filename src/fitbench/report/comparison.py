@@ -36,13 +36,13 @@ def comparisons(
     """
     keys = list(ranked[0].keys) if ranked else []
     run_at = {str(folder): run for run, folder in enumerate(frame["folder"].tolist())}
-    place = {tuple(each.keys.values()): i for i, each in enumerate(ranked)}
+    place = {each.identity: i for i, each in enumerate(ranked)}
     offered = [metric, *(each for each in recorded.values() if each.metric), *(recorded[name] for name in COSTS)]
     found, known = [], in_known_groups(frame, keys)
     quantities = list(filter(is_comparable, dict.fromkeys(offered)))
     for quantity, groups in zip(quantities, group_each(known, keys, quantities), strict=True):
         if groups and groups[0].values:
-            places = [place[tuple(each.keys.values())] for each in groups]
+            places = [place[each.identity] for each in groups]
             found.append(_comparison(compared(known, groups, quantity, keys), places, names, run_at))
     return found
 

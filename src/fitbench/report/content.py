@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fitbench.analysis.frame import configuration, of_known_task, plain_values, quantities_of, varying
 from fitbench.analysis.groups import group
 from fitbench.analysis.names import short_name
-from fitbench.analysis.telling import default_keys, text
+from fitbench.analysis.telling import by_kind, default_keys, text
 from fitbench.quantities import Quantity
 from fitbench.report import searches
 from fitbench.report.comparison import comparisons, keys_of, names_of
@@ -115,14 +115,14 @@ def _groups(
     """
     ranked = group(frame, by, metric)
     keys = list(ranked[0].keys) if ranked else []
-    place = {tuple(each.keys.values()): i for i, each in enumerate(ranked)}
+    place = {each.identity: i for i, each in enumerate(ranked)}
     names = names_of(ranked, [short_name(frame, key) for key in keys])
     values = zip(*(plain_values(frame[key]) for key in keys), strict=True) if keys else [()] * len(frame)
     return {
         "by": keys,
         "keys": keys_of(ranked),
         "names": names,
-        "of": [place[key] for key in values],
+        "of": [place[tuple(map(by_kind, key))] for key in values],
         "metrics": comparisons(frame, ranked, names, metric, recorded),
         "curves": group_curves(frame, ranked[:DRAWN], curves, recorded),
     }
