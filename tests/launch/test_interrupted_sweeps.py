@@ -77,15 +77,9 @@ def test_sweep_whose_workers_and_parent_are_killed_has_the_results_of_an_undistu
     assert max(attempts(study / folder.name) for folder in basic_sweep.glob("*-s?")) > 1
 
 
-@pytest.mark.skipif(find_spec("hydra_plugins.hydra_ray_launcher") is None, reason="needs pip install 'fitbench[ray]'")
-def test_sweep_on_ray_that_is_resumed_has_the_results_of_an_undisturbed_one(basic_sweep, tmp_path):
-    outputs = tmp_path / "outputs"
+def terminate_on_ray(outputs: Path, theirs: Path) -> None:
+    """Terminate the sweep on Ray while it trains, and while this process holds one of its runs."""
     study = outputs / "default"
-    finished, theirs = (
-        study / run.name for pattern in ("*-mlp*-s0", "*-softmax*-s1") for run in basic_sweep.glob(pattern)
-    )
-    shutil.copytree(basic_sweep / finished.name, finished)
-    stamp = (finished / "result.json").stat().st_mtime_ns
     theirs.mkdir()
     with claim(theirs):  # by this process
         process = start(outputs, *RAY)
@@ -102,6 +96,20 @@ def test_sweep_on_ray_that_is_resumed_has_the_results_of_an_undisturbed_one(basi
         assert [line for line in err if not re.match(QUIET, line)] == []
         wait_for(lambda: all(is_gone(pid) for pid in workers), None, 20)
         assert not (theirs / "config.yaml").exists()
+
+
+@pytest.mark.parametrize("is_terminated", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.skipif(find_spec("hydra_plugins.hydra_ray_launcher") is None, reason="needs pip install 'fitbench[ray]'")
+def test_sweep_on_ray_that_is_disturbed_has_the_results_of_an_undisturbed_one(basic_sweep, tmp_path, is_terminated):
+    outputs = tmp_path / "outputs"
+    study = outputs / "default"
+    finished, theirs = (
+        study / run.name for pattern in ("*-mlp*-s0", "*-softmax*-s1") for run in basic_sweep.glob(pattern)
+    )
+    shutil.copytree(basic_sweep / finished.name, finished)
+    stamp = (finished / "result.json").stat().st_mtime_ns
+    if is_terminated:
+        terminate_on_ray(outputs, theirs)
     ended_before = {run for run in study.glob("*-s?") if (run / "result.json").exists()}
 
     process = start(outputs, *RAY)
