@@ -162,6 +162,7 @@ class _Pipe(io.TextIOBase):
 
 STABLE: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"\b[0-9]{8}T[0-9]{6}Z\b", "TIME"),
+    (r"\ba\s+few\s+seconds\b|\babout\s+[0-9.,]+\s+(s|min|h|d)\b", "TIME"),  # an estimate
     (r"\b[0-9][0-9.,]* (s|ms|min|h|d|examples/s|images/s)\b|\b[0-9]+(:[0-9]{2})+\b", "TIME"),
     (r"(?<=device ) *\S.*", "DEVICE"),
     (r"(?<=best epoch) +[0-9]+ of [0-9]+", " EPOCHS"),

@@ -65,6 +65,7 @@ OUTPUT = """\
 │ 1 │ mlp │ adam │ 5 │ 0.9058 ± 0.0029 │  0.56 │
   ...
 mnist_5k-lenet5-adam-1b42f00c-s0  20 runs, 7 s
+a few seconds of training
 """
 
 
@@ -74,6 +75,8 @@ mnist_5k-lenet5-adam-1b42f00c-s0  20 runs, 7 s
         ("0.9058", "0.9111", True),
         ("  0.56 │", " 12.34 │", True),
         ("7 s", "1:03", True),
+        ("a few seconds", "about 2 min", True),
+        ("a few seconds", "a few hours", False),
         ("  ...\n", "2 more\nlines\n", True),
         ("20 runs, 7 s", "20\nruns, 7 s", True),
         ("0.9058", "0.906", False),
@@ -81,7 +84,7 @@ mnist_5k-lenet5-adam-1b42f00c-s0  20 runs, 7 s
         ("1b42f00c", "2b42f00c", False),
         ("20 runs", "19 runs", False),
         (" 0.56 │", " 0.56 │ new │", False),
-        ("7 s\n", "7 s\nnew line\n", False),
+        ("training\n", "training\nnew line\n", False),
     ],
 )
 def test_outputs_agree_but_for_what_another_machine_prints_differently(old, new, agreeing):
