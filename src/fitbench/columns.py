@@ -279,18 +279,18 @@ def widest(head: str, cells: Sequence[str]) -> int:
 
 
 def broken(head: str, cells: Sequence[str]) -> str:
-    """A heading on several lines, broken behind _ and ., where it is wider than what stands below it."""
+    """A heading on several lines, broken behind _ and . and spaces, where it is wider than what stands below it."""
     from rich.cells import cell_len
 
     lines = [""]
-    parts = re.findall(r"[^_.]+[_.]*|[_.]+", head)
+    parts = re.findall(r"[^_. ]+[_. ]*|[_. ]+", head)
     most = max(map(cell_len, (*cells, *parts)), default=0)
     for part in parts:
         if cell_len(lines[-1] + part) <= most or len(part) < SHORTEST:
             lines[-1] += part
         else:
             lines.append(part)
-    return "\n".join(lines)
+    return "\n".join(map(str.rstrip, lines))
 
 
 # -- CSV and JSON -----------------------------------------------------------------------------------------------------

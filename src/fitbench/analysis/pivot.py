@@ -73,8 +73,9 @@ class Block:
 
     @property
     def complete(self) -> list[int]:
-        """The positions of the columns in which every row has a value."""
-        return [place for place in range(len(self.columns)) if all(_has_value(row[place]) for row in self.cells)]
+        """The positions of the columns in which every row has a value; rows without any value do not count."""
+        rows = [row for row in self.cells if any(map(_has_value, row))]
+        return [place for place in range(len(self.columns)) if rows and all(_has_value(row[place]) for row in rows)]
 
     @property
     def average_ranks(self) -> list[float | None]:
