@@ -27,6 +27,7 @@ FEWEST = 4  # characters to which the name of a row is shortened at least
 DROPPED = 12  # columns that a terminal is too narrow for and that are named
 APART = 3  # characters between what stands in two columns
 SHORTEST = 3  # characters of a heading that begin a line of their own
+SPACES = 3  # columns that a break behind a space saves at least
 
 
 class Mark(StrEnum):
@@ -279,14 +280,19 @@ def widest(head: str, cells: Sequence[str]) -> int:
 
 
 def broken(head: str, cells: Sequence[str]) -> str:
-    """A heading on several lines, broken behind _ and . and spaces, where it is wider than what stands below it."""
+    """A heading on several lines, broken behind _ and . where it is wider than what stands below it.
+
+    It is broken behind spaces where that saves `SPACES` columns of the terminal or more.
+    """
     from rich.cells import cell_len
 
     lines = [""]
-    parts = re.findall(r"[^_. ]+[_. ]*|[_. ]+", head)
-    most = max(map(cell_len, (*cells, *parts)), default=0)
+    words = re.findall(r"[^_. ]+[_. ]*|[_. ]+", head)
+    saved = cell_len(head) - max(map(cell_len, (*cells, *map(str.rstrip, words))), default=0)
+    parts = words if saved >= SPACES else re.findall(r"[^_.]+[_.]*|[_.]+", head)
+    most = max(map(cell_len, (*cells, *map(str.rstrip, parts))), default=0)
     for part in parts:
-        if cell_len(lines[-1] + part) <= most or len(part) < SHORTEST:
+        if cell_len((lines[-1] + part).rstrip()) <= most or len(part) < SHORTEST:
             lines[-1] += part
         else:
             lines.append(part)
