@@ -67,7 +67,7 @@ def test_narrow_terminal_has_whole_names_and_numbers_and_whole_words(capsys, mon
     lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
     assert "…" not in "".join(lines)
     assert any("sklearn data.name=breast_cancer │    456 │    113 │       30 columns" in line for line in lines)
-    assert "Too narrow here for: sha256, on disk." in lines
+    assert "Too narrow here for: on disk, sha256." in lines
     texts = [line for line in lines if "/" not in line.split("  ")[-1]]
     assert max(map(len, texts)) <= 80
     at = lines.index("npz                an .npz file with x_train, y_train, x_test, y_test, and")

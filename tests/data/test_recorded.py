@@ -13,7 +13,7 @@ from fitbench.config import Config
 from fitbench.data import loading
 from fitbench.data.fingerprint import fingerprint
 from fitbench.errors import DataError, RequestError
-from fitbench.launch.job import recorded
+from fitbench.launch.job import recorded, recorded_result
 from fitbench.record import dataset
 
 
@@ -118,9 +118,9 @@ def test_files_that_change_while_they_are_read_are_noticed_at_the_end(finished, 
 def test_files_are_looked_at_once_for_all_jobs_of_a_sweep(finished):
     config, photos = finished
     fingerprint_of = cache(fingerprint)
-    assert recorded(config, fingerprint_of) is not None
+    assert recorded_result(config, fingerprint_of) is not None
     another_image(photos / "train" / "cat" / "0.png")
-    assert recorded(config, fingerprint_of) is not None
+    assert recorded_result(config, fingerprint_of) is not None
     with pytest.raises(RequestError, match="is recorded with other data"):
         recorded(config)
 

@@ -388,7 +388,7 @@ def test_a_comparison_of_two_groups_needs_no_scroll_bar(browser, make_run, tmp_p
     wide = "const table = document.querySelector('#comparison .scroll'); return table.scrollWidth - table.clientWidth"
     assert page.js(wide) == 0
     method = page.one("#comparison .remarks").get_property("textContent")
-    assert "To choose a configuration rank by validation MAE (menu Metric): the test set is for reporting." in method
+    assert "To select a configuration, rank by validation MAE (menu Metric): the test set is for reporting." in method
     offered = "return [...document.querySelectorAll('#comparison select option')].map((option) => option.text)"
     assert "validation MAE" in page.js(offered)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fitbench.analysis.frame import column, plain_values, varying, without_attrs
 from fitbench.analysis.rows import STARTED, WEIGHTS
 from fitbench.analysis.search_record import parted, read_search
+from fitbench.config import SECTIONS, TOP_LEVEL
 from fitbench.errors import FitbenchError, RequestError
 
 if TYPE_CHECKING:
@@ -57,7 +58,12 @@ def default_keys(frame: pd.DataFrame) -> list[str]:
 
 
 def beside(names: Iterable[str], keys: Sequence[str]) -> list[str]:
-    """Those of some columns that are no keys and follow neither from the keys nor from others of the columns."""
+    """Those of some columns that are no keys and follow neither from the keys nor from others of the columns.
+
+    What a stranger's file adds to the sections of the configuration is not among them.
+    """
+    ours = (*SECTIONS, *TOP_LEVEL)
+    names = [name for name in names if name.partition(".")[0] in ours]
     names = [name for name in names if name not in keys and not follows(name, keys)]
     return [name for name in names if is_choice(name) or not follows(name, names)]
 
