@@ -15,6 +15,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 import fitbench
+from fitbench import cli
 from fitbench.composition import conf_folder
 from fitbench.config import Config, from_hydra
 
@@ -131,3 +132,42 @@ def mnist() -> Path:
     if not folder or not (Path(folder) / "mnist").is_dir():
         pytest.skip("needs MNIST: set FITBENCH_DATA to a folder with mnist/ in it")
     return Path(folder).resolve()
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Calls `fitbench ARGUMENTS` in the test's folder; gives exit status, stdout and stderr."""
+
+    def call_main(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["fitbench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(caught.value.code or 0), printed.out, printed.err
+
+    return call_main
+
+
+@pytest.fixture
+def tree(tmp_path) -> Callable[[], dict[Path, tuple[int, int]]]:
+    """Gives the times and sizes of all files in the test's folder, which would show that something was written."""
+
+    def stats() -> dict[Path, tuple[int, int]]:
+        found = {path: path.stat() for path in (tmp_path, *tmp_path.rglob("*"))}
+        return {path: (status.st_mtime_ns, status.st_size) for path, status in found.items()}
+
+    return stats
+
+
+@pytest.fixture
+def dry_call(call, tree):
+    """The same as `call`, for a command that must write nothing."""
+
+    def call_main(*arguments: object) -> tuple[int, str, str]:
+        before = tree()
+        result = call(*arguments)
+        assert tree() == before
+        return result
+
+    return call_main

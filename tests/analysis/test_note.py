@@ -1,32 +1,15 @@
 """`fitbench note`: which words are runs and which is the note, what is changed, shown and found again."""
 
 import json
-import sys
 
 import pytest
 
-from fitbench import cli
 from fitbench.analysis.chosen_runs import Choice
 from fitbench.analysis.comparison import compare_groups
 from fitbench.analysis.frame import load_runs, varying
 from fitbench.analysis.note import is_text
 from fitbench.analysis.request import Which
 from fitbench.record.notes import Notes, read_notes
-
-
-@pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
-    """Calls `fitbench ARGUMENTS` beside outputs/; gives exit status, stdout and stderr."""
-
-    def call_main(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["fitbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(caught.value.code or 0), printed.out, printed.err
-
-    return call_main
 
 
 @pytest.fixture

@@ -9,27 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from fitbench import cli
 from fitbench.analysis.trash import _bytes
 from fitbench.launch.plan import plan, remarks
 from fitbench.launch.sweep_job import Job
 from fitbench.record.folder import run_folders
 from fitbench.record.trash import trashed
-
-
-@pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
-    """Calls `fitbench ARGUMENTS` beside outputs/; gives exit status, stdout and stderr."""
-
-    def call_main(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["fitbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(caught.value.code or 0), printed.out, printed.err
-
-    return call_main
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from fitbench import cli
 from fitbench.errors import RequestError
 from fitbench.launch import plan_table
 from fitbench.launch.command import dry_run
@@ -181,30 +180,8 @@ def test_runs_on_another_device_and_damaged_ones_do_not_count(make_run, job, tmp
 # -- the command ------------------------------------------------------------------------------------------------------
 
 
-def tree(folder: Path) -> dict[Path, tuple[int, int]]:
-    """What would show that something was written."""
-    stats = {path: path.stat() for path in (folder, *folder.rglob("*"))}
-    return {path: (status.st_mtime_ns, status.st_size) for path, status in stats.items()}
-
-
-@pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
-    """Return a function that calls `fitbench ARGUMENTS` in a folder, and returns exit status and stdout."""
-
-    def call_main(*arguments: str) -> tuple[int, str]:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["fitbench", *arguments])
-        before = tree(tmp_path)
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        assert tree(tmp_path) == before
-        return int(caught.value.code or 0), capsys.readouterr().out
-
-    return call_main
-
-
-def test_dry_run_of_a_sweep_prints_its_jobs_and_writes_nothing(every_state, call):
-    status, printed = call("train", "model=mlp", "--dry-run", "-m", EPOCHS, "seed=range(8)", "workers=2")
+def test_dry_run_of_a_sweep_prints_its_jobs_and_writes_nothing(every_state, dry_call):
+    status, printed, _ = dry_call("train", "model=mlp", "--dry-run", "-m", EPOCHS, "seed=range(8)", "workers=2")
     assert status == 1  # for the refused one
     lines = printed.splitlines()
     assert lines[0] == "outputs/default"
@@ -217,8 +194,8 @@ def test_dry_run_of_a_sweep_prints_its_jobs_and_writes_nothing(every_state, call
     assert lines[-1].endswith(" with workers=2, plus starting up; from 1 recorded run of the same configurations")
 
 
-def test_dry_run_of_one_run_writes_no_folder_and_no_log(call):
-    status, printed = call("train", "--dry-run", "data=digits", "model=softmax", "retry_failed=false")
+def test_dry_run_of_one_run_writes_no_folder_and_no_log(dry_call):
+    status, printed, _ = dry_call("train", "--dry-run", "data=digits", "model=softmax", "retry_failed=false")
     assert status == 0
     assert [line.split()[:2] for line in printed.splitlines()[1:3]] == [["state", "epochs"], ["new", "20"]]
     assert "1 job: 1 new" in printed

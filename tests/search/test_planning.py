@@ -23,21 +23,15 @@ def by_formula(composed_once, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
-def tree(folder: Path) -> dict[Path, tuple[int, int]]:
-    """What would show that something was written."""
-    stats = {path: path.stat() for path in (folder, *folder.rglob("*"))}
-    return {path: (status.st_mtime_ns, status.st_size) for path, status in stats.items()}
-
-
 @pytest.fixture
-def dry_run(tmp_path, capsys):
+def dry_run(tree, capsys):
     """Returns a function that gives the lines of a dry run, which has written nothing."""
 
     def run(*words: str) -> list[str]:
-        before = tree(tmp_path)
+        before = tree()
         capsys.readouterr()
         assert command([*COMMON, *words, "--dry-run"]) == 0
-        assert tree(tmp_path) == before
+        assert tree() == before
         return capsys.readouterr().out.splitlines()
 
     return run
@@ -91,12 +85,12 @@ def test_grid_has_as_many_trials_as_the_space(dry_run):
     assert dry_run("model=softmax,mlp", "seed=3", "search.sampler=grid")[-2] == "2 trials: 2 new"
 
 
-def test_other_search_of_the_same_name_is_refused(dry_run, tmp_path):
+def test_other_search_of_the_same_name_is_refused(dry_run, tree):
     command([*COMMON, *SPACE, "search.trials=1"])
-    before = tree(tmp_path)
+    before = tree()
     with pytest.raises(RequestError, match=r"study mine is another search already: .*batch_size"):
         dry_run(*SPACE, "training.batch_size=32")
-    assert tree(tmp_path) == before
+    assert tree() == before
 
 
 def test_database_is_not_opened(dry_run, tmp_path):

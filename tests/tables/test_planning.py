@@ -1,12 +1,9 @@
 """fitbench table --dry-run, and tables with configurations of the user's own."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
-from fitbench import cli
 from fitbench.composition import conf_folder
 from fitbench.errors import RequestError
 from fitbench.launch.plan import Plan
@@ -18,29 +15,6 @@ from fitbench.tables.reading import read
 from fitbench.tables.table import table as show_table
 
 pytestmark = pytest.mark.usefixtures("process_state_restored")
-
-
-def tree(folder: Path) -> dict[Path, tuple[int, int]]:
-    """What would show that something was written."""
-    stats = {path: path.stat() for path in (folder, *folder.rglob("*"))}
-    return {path: (status.st_mtime_ns, status.st_size) for path, status in stats.items()}
-
-
-@pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
-    """Return a function that calls `fitbench ARGUMENTS`, which writes nothing, and returns exit status and stdout."""
-
-    def call_main(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["fitbench", *arguments])
-        before = tree(tmp_path)
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        assert tree(tmp_path) == before
-        printed = capsys.readouterr()
-        return int(caught.value.code or 0), printed.out, printed.err
-
-    return call_main
 
 
 @pytest.fixture
@@ -60,8 +34,8 @@ def begun(define, composed, measure):
     return small
 
 
-def test_dry_run_counts_the_states_of_each_row(begun, call):
-    status, printed, _ = call("table", "small", "workers=2", "--dry-run")
+def test_dry_run_counts_the_states_of_each_row(begun, dry_call):
+    status, printed, _ = dry_call("table", "small", "workers=2", "--dry-run")
     assert status == 0
     assert printed.splitlines() == [
         "outputs/small",
@@ -74,17 +48,17 @@ def test_dry_run_counts_the_states_of_each_row(begun, call):
     ]
 
 
-def test_dry_run_of_folds_and_of_several_formats(define, call):
+def test_dry_run_of_folds_and_of_several_formats(define, dry_call):
     rows = [
         {"label": "mlp", "claimed": "8.0", "overrides": ["model=mlp"], "folds": 3},
         {"label": "human", "claimed": "0.2", "measured": False},
     ]
     define(rows=rows, seeds=2)
-    _, printed, _ = call("table", "small", "--dry-run", "--run", "--format", "json")
+    _, printed, _ = dry_call("table", "small", "--dry-run", "--run", "--format", "json")
     states = ("finished", "to_evaluate", "to_train_again", "interrupted", "failed", "refused", "running_elsewhere")
     expected = {"label": "mlp", "runs": 6, **dict.fromkeys((*states, "pruned"), 0), "new": 6, "seconds": None}
     assert json.loads(printed) == [expected]
-    _, printed, _ = call("table", "small", "--dry-run", "--format", "csv", "--seeds", "1")
+    _, printed, _ = dry_call("table", "small", "--dry-run", "--format", "csv", "--seeds", "1")
     assert printed.splitlines()[1] == "mlp,3,0,0,0,0,0,0,0,0,3,"
 
 
@@ -112,9 +86,9 @@ def test_forced_launch_of_a_finished_table_trains_again_as_the_dry_run_says(smal
     assert len(launched) == 1
 
 
-def test_refused_run_or_an_interruption_decides_the_status_of_a_dry_run(begun, composed, call, monkeypatch):
+def test_refused_run_or_an_interruption_decides_the_status_of_a_dry_run(begun, composed, dry_call, monkeypatch):
     (run_folder(composed(begun)["softmax"], 3, None) / "result.json").write_text("{")
-    status, printed, _ = call("table", "small", "--dry-run")
+    status, printed, _ = dry_call("table", "small", "--dry-run")
     assert status == 1
     assert "4 finished" in printed and "1 refused" in printed
 
@@ -122,7 +96,7 @@ def test_refused_run_or_an_interruption_decides_the_status_of_a_dry_run(begun, c
         raise KeyboardInterrupt
 
     monkeypatch.setattr("fitbench.launch.command.plan", interrupted)
-    status, printed, error = call("table", "small", "--dry-run")
+    status, printed, error = dry_call("table", "small", "--dry-run")
     assert (status, printed) == (130, "")
     assert "IndexError" not in error
 
@@ -147,20 +121,20 @@ ROWS = [{"label": "mine", "claimed": "5.0", "experiment": "quick"}]
 
 
 @pytest.mark.parametrize("place", [1, 2, 3, 5])
-def test_config_dirs_stand_anywhere_and_reach_the_training(define, own, call, place):
+def test_config_dirs_stand_anywhere_and_reach_the_training(define, own, dry_call, place):
     define(rows=ROWS)
     words = ["table", "small", "--run", "workers=2", "--dry-run"]
     words[place:place] = ["--config-dir", "models", "-cd", "own experiments"]
-    status, printed, error = call(*words)
+    status, printed, error = dry_call(*words)
     assert (status, error) == (0, "")
     assert "5 jobs: 5 new" in printed
     assert [line.split()[:2] for line in printed.splitlines()[2:3]] == [["mine", "5"]]
 
 
-def test_config_dir_of_the_table_is_relative_to_its_file(define, own, call):
+def test_config_dir_of_the_table_is_relative_to_its_file(define, own, dry_call):
     define(rows=ROWS, config_dir="../../models")
-    assert call("table", "small", "--config-dir", "own experiments")[:1] == (0,)
-    status, _, error = call("table", "small")
+    assert dry_call("table", "small", "--config-dir", "own experiments")[:1] == (0,)
+    status, _, error = dry_call("table", "small")
     assert status == 2
     assert "experiment=quick: there is no such choice" in error
 
@@ -172,11 +146,11 @@ def test_own_configuration_is_that_of_the_row(define, own, tmp_path):
     assert configurations(table, tmp_path)["mine"].model["name"] == "mine"
 
 
-def test_config_dir_that_does_not_exist_is_refused(define, call):
+def test_config_dir_that_does_not_exist_is_refused(define, dry_call):
     define(config_dir="../nowhere")
-    assert "table.yaml: config_dir is '../nowhere'; there is no folder " in call("table", "small")[2]
+    assert "table.yaml: config_dir is '../nowhere'; there is no folder " in dry_call("table", "small")[2]
     define()
-    assert "--config-dir nowhere: there is no such folder" in call("table", "small", "--config-dir", "nowhere")[2]
+    assert "--config-dir nowhere: there is no such folder" in dry_call("table", "small", "--config-dir", "nowhere")[2]
 
 
 def test_search_path_of_hydra_is_not_given_to_a_table(small, composed):

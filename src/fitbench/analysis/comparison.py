@@ -305,7 +305,7 @@ def _further(
 
 
 def _recorded(each: Comparable, sets: Sequence[Comparable], names: Sequence[str]) -> list[str]:
-    """The metrics that the runs of a set record; also those that no set records, of which a message then speaks."""
+    """The metrics that the runs of a set record; also those that no set records, so that an error names them."""
 
     def has(one: Comparable, name: str) -> bool:
         return is_no_metric(one.frame, name) or records(one.frame, name)

@@ -1,4 +1,4 @@
-"""The sentences below a comparison of groups: what is not as it seems, and how the numbers were computed."""
+"""The sentences below a comparison of groups: warnings, and how the numbers were computed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VALUES, COLUMNS = 4, 3  # values, and columns with them, that a line about mixed
 
 
 def notes(compared: Compared) -> list[str]:
-    """What is not as it seems: runs that do not count, groups that mix configurations, intervals that are missing."""
+    """Warnings: runs that do not count, groups that mix configurations, intervals that are missing."""
     return [clean(note) for note in (*_notes_on_runs(compared), *_notes_on_tests(compared))]
 
 

@@ -20,7 +20,7 @@ VALUES = 4  # of a setting that a line names at most
 
 
 def warnings(compared: Compared, more: str = f": {EXPLAIN}") -> list[str]:
-    """What is not as it seems, a short line each; `group_notes.notes` names the groups and the runs.
+    """The warnings about a comparison, a short line each; `group_notes.notes` names the groups and the runs.
 
     `more` is what says at the end of a line where they are named.
     """

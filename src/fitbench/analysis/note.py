@@ -186,7 +186,7 @@ def _print_json(notes: Mapping[Path, Notes]) -> None:
 
 
 def _show(notes: Mapping[Path, Notes]) -> None:
-    """Of one run everything; of several a line for each that has something."""
+    """Print everything about one run, or a line for each of several runs that has tags or a note."""
     out = console()
     if len(notes) == 1:
         [(folder, only)] = notes.items()

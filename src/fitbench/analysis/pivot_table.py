@@ -192,7 +192,7 @@ def _about_ranks(pivot: Pivot) -> list[str]:
 
 
 def _notes(pivot: Pivot) -> list[str]:
-    """What is not as it seems: runs that do not count, cells of several configurations, columns of several data."""
+    """Warnings: runs that do not count, cells of several configurations, columns of several data."""
     lines = []
     if pivot.uncounted:
         text = not_counted(Counter(dict(sorted(pivot.uncounted.items()))))

@@ -13,7 +13,7 @@ AROUND, BELOW = 7, 4  # lines around the rows of a table, and below all tables
 
 
 class Size(NamedTuple):
-    """What of a comparison takes room: the rows of each of its tables, and other lines than those around any table."""
+    """The lines that a comparison needs: the rows of each table, and lines besides those around any table."""
 
     tables: Sequence[int]
     others: int

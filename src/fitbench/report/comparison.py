@@ -90,7 +90,7 @@ def _are_single(of: Compared) -> bool:
 
 
 def _method(of: Compared) -> str:
-    """How the numbers were computed, and what is not as it seems, in a line."""
+    """How the numbers were computed, and what a reader must be warned of, in a line."""
     if _are_single(of):
         line = "One run for each group, so there are no intervals and no tests"
     else:
