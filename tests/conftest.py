@@ -79,6 +79,13 @@ def _logging_of_this_test_alone():
         root.removeHandler(handler)
 
 
+@pytest.fixture(autouse=True)
+def _weights_of_this_test_alone():
+    """Draw the same initial weights in each session and each order of tests: of chance weights, some sum to nearly 0."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(1)
+
+
 @pytest.fixture
 def process_state_restored(monkeypatch):
     """Restore the root logger, to which Hydra adds handlers, and sys.argv, which `launch` changes."""
