@@ -28,13 +28,18 @@ ORDER = (
     "fitbench.kinds",
     "fitbench.tasks",
     "fitbench.selection",
+    "fitbench.web",
+    "fitbench.project",
     "fitbench.config",
     "fitbench.record",
     "fitbench.composition",
     "fitbench.data",
+    "fitbench.trackers",
     "fitbench.analysis",
     "fitbench.charts",
     "fitbench.report",
+    "fitbench.live",
+    "fitbench.publish",
     "fitbench.exclusion",
     "fitbench.models",
     "fitbench.training",
@@ -42,6 +47,8 @@ ORDER = (
     "fitbench.search",
     "fitbench.tables",
     "fitbench.inference",
+    "fitbench.doctor",
+    "fitbench.api",
     "hydra_plugins",
     "fitbench.cli",
     "fitbench.__main__",
@@ -49,7 +56,7 @@ ORDER = (
 )
 # Training and analysis know each other by the run folder alone.
 TRAINS = ("fitbench.models", "fitbench.training", "fitbench.launch", "hydra_plugins")
-LOOKS = ("fitbench.analysis", "fitbench.charts", "fitbench.report")
+LOOKS = ("fitbench.analysis", "fitbench.charts", "fitbench.report", "fitbench.live", "fitbench.publish")
 
 
 def modules_in(source: Path) -> dict[str, Path]:

@@ -376,6 +376,7 @@ def test_continued_run_that_is_killed_ends_with_the_result_of_an_undisturbed_one
     assert len(read_history(continued)) == 11
 
 
+@pytest.mark.long
 def test_restore_that_is_broken_is_noticed(start, undisturbed, tmp_path):
     """The comparison with the undisturbed sweep, which the tests above rest on, sees one wrong variable."""
     study = tmp_path / "default"
