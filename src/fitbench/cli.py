@@ -24,6 +24,16 @@ HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_
 
 flag = partial(typer.Option, metavar="")  # an option without a value
 
+
+def _with_source(trust: bool) -> bool:
+    """The option --trust: the code that may run is also searched in the source of the current project."""
+    if trust:
+        from fitbench.project.settings import find_settings, use_source
+
+        use_source(find_settings())
+    return trust
+
+
 # Arguments and options of several commands.
 AT_NAMES = (
     "@latest: the run that finished last or is being trained; @best: the best on the validation part, of the newest "
@@ -63,7 +73,12 @@ ConfigDirs = Annotated[
     typer.Option("--config-dir", "-cd", metavar="DIR", help="a folder with configurations of your own; repeatable"),
 ]
 Trust = Annotated[
-    bool, flag("--trust", help="run code that the run names: layers, metrics, losses, data of a function")
+    bool,
+    flag(
+        "--trust",
+        callback=_with_source,
+        help="run code that the run names: layers, metrics, losses, data of a function",
+    ),
 ]
 TableOrJson = Annotated[str, typer.Option("--format", help="table or json")]
 TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, markdown or latex")]

@@ -30,6 +30,7 @@ from fitbench.composition.start import configuration_of
 from fitbench.config import TOP_LEVEL, Config, Data, data_from_hydra, run_id, sweep_section
 from fitbench.config.folder import conf_folder
 from fitbench.errors import RequestError
+from fitbench.project.settings import find_settings
 from fitbench.record.parents import check_fixed
 
 # Launchers in conf/ have the names of the plugins' schemas. Hydra 1.3 warns that it validates them against these.
@@ -57,7 +58,7 @@ class Composer:
         self,
         config_dirs: Sequence[str | Path] = (),
         path: ConfigSearchPath | None = None,
-        name: str = "config",
+        name: str | None = None,
         of_hydra: Sequence[str] = (),
         of_sweep: Sequence[str] = (),
         combined: Mapping[str, Any] | None = None,
@@ -67,13 +68,13 @@ class Composer:
         Args:
             config_dirs: folders that are searched before conf/.
             path: the search path of a running Hydra, instead of conf/.
-            name: the file with the defaults list.
+            name: the file with the defaults list; None for that of the project, or config.
             of_hydra: overrides of Hydra's own keys, of which `hydra.searchpath` counts here.
             of_sweep: overrides of the section `sweep`.
             combined: what that section states of the sweep whose jobs are composed; None where there is no sweep.
 
         Raises:
-            RequestError: one of `config_dirs` does not exist.
+            RequestError: one of `config_dirs` does not exist, or the settings of the project are wrong.
         """
         setbase("1.3")
         folders = path or create_config_search_path(str(conf_folder()))
@@ -82,7 +83,7 @@ class Composer:
                 raise RequestError(f"--config-dir {folder}: there is no such folder")
             folders.prepend("command-line", f"file://{Path(folder).absolute()}", SearchPathQuery(provider="schema"))
         self.loader = KeepingLoader(folders, of_hydra)
-        self.name = name
+        self.name = name or find_settings().config_name
         self.of_sweep = list(of_sweep)
         self.combined = combined
         self.composed: dict[tuple[str, ...], DictConfig] = {}

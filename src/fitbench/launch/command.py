@@ -31,6 +31,7 @@ from fitbench.launch.plan import Plan, plan
 from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.launch.summary import SweepSummary
 from fitbench.launch.sweep_job import Job
+from fitbench.project.settings import find_settings
 from fitbench.record.folder import folder_of
 from fitbench.record.trash import trained_anew
 from fitbench.stderr import write_note
@@ -109,7 +110,8 @@ def launch(
 def _call_hydra(task: Task, arguments: list[str]) -> None:
     sys.argv = ["fitbench train", *_overrides_first(arguments)]
     with hydra_with_metrics():
-        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(task)()
+        name = find_settings().config_name
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)(task)()
 
 
 def _overrides_first(arguments: list[str]) -> list[str]:
