@@ -143,10 +143,10 @@ def mnist() -> Path:
 
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
-    """Calls `fitbench ARGUMENTS` in the test's folder; gives exit status, stdout and stderr."""
+    """Calls `fitbench ARGUMENTS` in the test's folder, or another; gives exit status, stdout and stderr."""
 
-    def call_main(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.chdir(tmp_path)
+    def call_main(*arguments: object, folder: Path = tmp_path) -> tuple[int, str, str]:
+        monkeypatch.chdir(folder)
         monkeypatch.setattr(sys, "argv", ["fitbench", *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
             cli.main()

@@ -84,6 +84,21 @@ TableOrJson = Annotated[str, typer.Option("--format", help="table or json")]
 TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, markdown or latex")]
 
 
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="a new folder, whose name becomes the project's")],
+    data: Annotated[str, typer.Option(help="the kind of its data: images, csv or signals")] = "images",
+) -> None:
+    """Make a project of your own: configurations, a model, data, a table, a test. fitbench train works in it at once.
+
+    Its pyproject.toml names the folders of configurations and of code, so that commands find them without options.
+    """
+    from fitbench.config.folder import conf_folder
+    from fitbench.project.init import init as init_project
+
+    typer.echo(init_project(folder, data, conf_folder()), nl=False)
+
+
 @app.command(context_settings=HYDRA, add_help_option=False)
 def train(context: typer.Context) -> None:
     """Train one run, or with -m a sweep: fitbench train model=mlp training.epochs=5. Every Hydra flag works.

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fitbench.config.sources import source_of
+
 TEXT = """
 [project]
 name = "mine"
@@ -29,7 +31,9 @@ def _as_it_was(monkeypatch):
     monkeypatch.setattr(sys, "path", sys.path[:])
     monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
     modules = set(sys.modules)
+    source_of.cache_clear()  # of the modules of another project
     yield
+    source_of.cache_clear()
     for name in set(sys.modules) - modules:
         if "site-packages" not in str(getattr(sys.modules[name], "__file__", None) or "site-packages"):
             del sys.modules[name]
