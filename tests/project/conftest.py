@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from fitbench.config.sources import source_of
-
 TEXT = """
 [project]
 name = "mine"
@@ -20,8 +18,8 @@ source = "src"
 FILES = {
     "pyproject.toml": TEXT,
     "conf/project.yaml": "defaults: [config, _self_, {override /model: net}]\ntraining: {epochs: 1}\n",
-    "conf/model/net.yaml": "{_target_: nets.net, name: net, width: 3}\n",
-    "src/nets.py": "def net(inputs, outputs, width: int):\n    return None\n",
+    "conf/model/net.yaml": "{_target_: tiny_nets.net, name: net, width: 3}\n",
+    "src/tiny_nets.py": "def net(inputs, outputs, width: int):\n    return None\n",
 }
 
 
@@ -31,9 +29,7 @@ def _as_it_was(monkeypatch):
     monkeypatch.setattr(sys, "path", sys.path[:])
     monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
     modules = set(sys.modules)
-    source_of.cache_clear()  # of the modules of another project
     yield
-    source_of.cache_clear()
     for name in set(sys.modules) - modules:
         if "site-packages" not in str(getattr(sys.modules[name], "__file__", None) or "site-packages"):
             del sys.modules[name]

@@ -79,13 +79,13 @@ def test_composer_has_the_projects_choices_defaults_and_code(project):
     composer = Composer()
     config = composer.configuration([])
     assert (config.model["name"], config.training.epochs) == ("net", 1)
-    assert list(code_of_run(config.model_dump(mode="json"))) == ["nets"]
+    assert list(code_of_run(config.model_dump(mode="json"))) == ["tiny_nets"]
     assert composer.configuration(["model=mlp"]).model["name"] == "mlp"
 
 
 def test_folder_of_the_command_comes_before_the_project_and_that_before_fitbench(project, call):
-    write(project, {"conf/model/mlp.yaml": "{_target_: nets.net, name: of_project, width: 1}\n"})
-    write(project, {"other/model/mlp.yaml": "{_target_: nets.net, name: of_command, width: 1}\n"})
+    write(project, {"conf/model/mlp.yaml": "{_target_: tiny_nets.net, name: of_project, width: 1}\n"})
+    write(project, {"other/model/mlp.yaml": "{_target_: tiny_nets.net, name: of_command, width: 1}\n"})
     for options, name in (([], "of_project"), (["--config-dir", "other"], "of_command")):
         status, printed, error = call("train", "--cfg", "job", "--package", "model", "model=mlp", *options)
         assert (status, f"name: {name}" in printed) == (0, True), error
@@ -95,7 +95,7 @@ def test_folder_of_the_command_comes_before_the_project_and_that_before_fitbench
 def test_every_flag_of_train_knows_the_project(project, call, monkeypatch):
     assert " net," in " ".join(call("train", "--help")[1].split())
     assert f"file://{project / 'conf'}" in call("train", "--info", "searchpath")[1]
-    assert "nets.net" in call("train", "--cfg", "job")[1]
+    assert "tiny_nets.net" in call("train", "--cfg", "job")[1]
     plan = call("train", "-m", "seed=0,1", "--dry-run")[1]
     assert plan.count("mnist_5k-net-adam-") == 2
 
@@ -133,15 +133,15 @@ def test_missing_choice_says_where_those_of_a_project_are(project, call):
 
 
 def test_code_is_found_after_pythonpath_and_before_the_library_here_and_in_children(project, monkeypatch):
-    write(project, {"given/nets.py": "", "src/json.py": "raise SystemExit('the wrong json')\n"})
+    write(project, {"given/tiny_nets.py": "", "src/json.py": "raise SystemExit('the wrong json')\n"})
     monkeypatch.setenv("PYTHONPATH", str(project / "given"))
     use_source(find_settings())
     use_source(find_settings())
     assert os.environ["PYTHONPATH"] == f"{project / 'given'}{os.pathsep}{project / 'src'}"
     assert sys.path.count(str(project / "src")) == 1
-    child = [sys.executable, "-c", "import nets; print(nets.__file__)"]
+    child = [sys.executable, "-c", "import tiny_nets; print(tiny_nets.__file__)"]
     assert subprocess.run(child, capture_output=True, text=True, check=True).stdout.strip() == str(
-        project / "given" / "nets.py"
+        project / "given" / "tiny_nets.py"
     )
 
 
