@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-DIGITS = 50  # images of each class
+DIGITS = 60  # images of each class
 WAVES, STEPS = 80, 64  # series of each class, and their length
 COLUMNS = ("cylinders", "displacement", "horsepower", "weight", "acceleration", "year", "origin", "mpg")
 ORIGINS = ("USA", "Europe", "Japan")
