@@ -46,7 +46,7 @@ def test_new_project_is_complete_and_its_commands_fit_each_other(kind, call, tmp
         assert (status, error) == (0, "")
         assert f"{expected} job" in printed
         assert f"{name}-net-adam-" in printed or words[0] == "table"
-    request = read_request(["model.width=tag(int,interval(2,32))", "search.trials=10"])
+    request = read_request(["optimizer.learning_rate=tag(log,interval(1e-4,1e-1))", "search.trials=10"])
     assert request.config.data.name == name
     check_schemas(folder)
 
