@@ -26,14 +26,16 @@ from fitbench.metrics import join
 from fitbench.record.dataset import Column
 from fitbench.text import clean
 from fitbench.version import __version__
-from fitbench.web.protection import policy, protect
+from fitbench.web.protection import COMMON, protect
 
 PAGE = Path(__file__).parent / "page"
 SHARED = (  # of the description of /predict
     "\n\nA body must arrive within 30 seconds. Requests of more than 100 kB share the `shared_bytes` that /models "
     "gives; while they are taken, such a request is refused with 503, and can be sent again a second later."
 )
-POLICY = policy("script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:")
+POLICY = (
+    f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; {COMMON}"
+)
 
 
 def make_app(service: Service, hosts: Sequence[str] = ("*",)) -> FastAPI:

@@ -23,6 +23,7 @@ class History:
     Attributes:
         epochs: as `reading.read_history` gives them.
         names: of the values in them, in the order in which they were met.
+        rewritten: the revision in which epochs were last changed or lost that a page may have.
         modified: when the file was written, in seconds since 1970; None without a file.
     """
 
@@ -30,6 +31,7 @@ class History:
         self.folder = folder
         self.epochs: list[dict[str, Any]] = []
         self.names: dict[str, None] = {}
+        self.rewritten = 0
         self.modified: float | None = None
         self._revisions: list[int] = []  # of the epochs, ascending
         self._stat: tuple[int, int, int] | None = None  # inode, size, and time of modification in nanoseconds
@@ -57,6 +59,7 @@ class History:
         except FileNotFoundError:
             changed = bool(self.epochs)
             self._forget()
+            self.rewritten = revision if changed else self.rewritten
             self._stat = self.modified = self._problem = None
             return changed
         except FitbenchError as error:
@@ -70,6 +73,7 @@ class History:
 
     def send_again(self, revision: int) -> None:
         """Count all epochs as read in this revision."""
+        self.rewritten = revision
         self._revisions = [revision] * len(self.epochs)
 
     def _forget(self) -> None:

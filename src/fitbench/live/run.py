@@ -36,6 +36,9 @@ class Run:
         problem: why its files cannot be read.
         history: its epochs; none of a run that had finished, or been pruned, before it was followed.
         updated: when the run changed last, in seconds since 1970.
+        read_in: the revision in which `row` was read.
+        label: what tells it from the others of its study, see `labels`.
+        changed: the revision in which it, or its label, has changed last.
     """
 
     def __init__(self, folder: str, followed: bool) -> None:
@@ -46,6 +49,9 @@ class Run:
         self.problem: str | None = None
         self.history = History(Path(folder))
         self.updated = 0.0
+        self.read_in = 0
+        self.label = ""
+        self.changed = 0
         self._read: tuple[object, ...] = ()  # the state and the files that the row was read from
         self._glance: tuple[Stat, ...] | None = None
         self._is_settled = False
@@ -93,7 +99,7 @@ class Run:
             began = self.state is not None and not self.is_running and state is State.running
             self.row = read_row(self.folder, watched)
             self.state = None if self.row is None else State(self.row["state"])
-            self._read = read
+            self._read, self.read_in = read, revision
             if began:  # pages that were opened since do not have its epochs
                 self.history.send_again(revision)
         self._is_followed |= self.state is not None and self.state not in STATE_LAST

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -68,7 +67,7 @@ def summary(name: str, runs: Sequence[Run], folders: Iterable[StudyFolder]) -> S
     """
     folders = list(folders)
     trials = [trial for each in folders if each.search is not None for trial in each.search["trials"]]
-    totals = [each.search.get("total") for each in folders if each.search is not None]
+    totals: list[Any] = [each.search.get("total") for each in folders if each.search is not None]
     of_sweep = {f"{each.folder}{os.sep}{run_id}" for each in folders if each.sweep for run_id in each.sweep.run_ids}
     about: Summary = {"name": name, "kind": "runs", "total": None}
     counted: Sequence[Run] = runs

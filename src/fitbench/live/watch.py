@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from fitbench.analysis.filters import select
 from fitbench.analysis.frame import frame_of, without_folder
@@ -11,7 +11,6 @@ from fitbench.analysis.studies import Which
 from fitbench.errors import RequestError
 from fitbench.live.run import Run
 from fitbench.record.folder import LeftOut, run_folders
-from fitbench.text import encodable
 
 Stat = tuple[int, int] | None  # inode, and time of modification in nanoseconds; None without a folder
 
@@ -19,61 +18,46 @@ Stat = tuple[int, int] | None  # inode, and time of modification in nanoseconds;
 class Watch:
     """Looks at all run folders with few system calls, and reads what has changed.
 
-    Folders are listed again when one of those above the runs has changed. Each change has the revision in which it was
-    seen.
+    Folders are listed again when one of those above the runs has changed.
 
     Attributes:
         runs: the runs of the request that can be read, by folder.
-        changed: the revision in which each of them has changed last.
-        gone: the revision in which a run was gone, or had become none of the request.
+        gone: the revision in which a run was gone, or had become none of the request, by folder.
         left_out: what cannot be read, and why.
         folders: the folders that are no runs: outputs folders and studies.
-        revision: the last one.
     """
 
     def __init__(self, which: Which) -> None:
         self.which = which
         self.paths = [os.fspath(path) for path in which.paths or ("outputs",)]
         self.runs: dict[str, Run] = {}
-        self.changed: dict[str, int] = {}
         self.gone: dict[str, int] = {}
-        self.left_out: list[tuple[str, str]] = []
+        self.left_out: LeftOut = []
         self.folders: list[str] = []
-        self.revision = 0
         self._every: dict[str, Run] = {}  # also those of other studies, or damaged
         self._unlisted: LeftOut = []
         self._glance: dict[str, Stat] = {}
         self._is_settled = False
 
-    def scan(self) -> list[Run]:
-        """Look at everything once; gives the runs that have changed, come or gone. `revision` rises if there are any.
-
-        What has gone has no `row`.
-        """
-        revision = self.revision + 1
+    def scan(self, revision: int) -> bool:
+        """Look at everything once, as this revision; gives whether runs have changed, come or gone."""
         removed = self._list_again(revision) if self._may_have_moved() else []
         changed = [*removed, *(run for run in self._every.values() if run.look(revision))]
+        if not changed:
+            return False
         problems = [
             (run.folder, without_folder(run.problem, run.folder)) for run in self._every.values() if run.problem
         ]
-        left_out = [(encodable(of), encodable(why)) for of, why in sorted([*self._unlisted, *problems])]
-        if changed or left_out != self.left_out:
-            self.revision = revision
-        self.left_out = left_out
+        self.left_out = sorted([*self._unlisted, *problems])
         wanted = self._chosen(changed)
         for run in changed:
+            run.changed = revision
             if run.folder in wanted:
                 self.runs[run.folder] = run
-                self.changed[run.folder] = revision
                 self.gone.pop(run.folder, None)
             elif self.runs.pop(run.folder, None) is not None:
-                del self.changed[run.folder]
                 self.gone[run.folder] = revision
-        return changed
-
-    def touch(self, runs: Iterable[str]) -> None:
-        """Count these runs as changed in the last revision."""
-        self.changed |= dict.fromkeys(runs, self.revision)
+        return True
 
     def _may_have_moved(self) -> bool:
         """Whether run folders may have come or gone since they were listed."""

@@ -61,17 +61,20 @@ def announce(listener: socket.socket, advice: str, open_browser: bool) -> None:
         webbrowser.open(url)
 
 
-def run(app: Starlette, listener: socket.socket) -> int:
-    """Answer requests until Ctrl-C, which gives the exit status 130, or SIGTERM, which ends the process with 0."""
+def run(app: Starlette, listener: socket.socket, grace: int = GRACE_SECONDS) -> int:
+    """Answer requests until Ctrl-C, which gives the exit status 130, or SIGTERM, which ends the process with 0.
+
+    Requests that are open then are answered for `grace` seconds.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        make_server(app).run(sockets=[listener])
+        make_server(app, grace).run(sockets=[listener])
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-def make_server(app: Starlette) -> uvicorn.Server:
+def make_server(app: Starlette, grace: int = GRACE_SECONDS) -> uvicorn.Server:
     """Create the server of an application; `run(sockets=[listener])` answers requests until a signal arrives."""
     import uvicorn
 
@@ -88,7 +91,7 @@ def make_server(app: Starlette) -> uvicorn.Server:
         server_header=False,
         limit_concurrency=connections + 1,  # the connection that reaches the limit is refused
         backlog=backlog,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=grace,
     )
     return Server(config)
 
