@@ -30,7 +30,9 @@ SCRIPTS = (  # in this order
     "tables.js", "comparison.js", "trials.js", "search.js", "filter.js", "detail.js", "predictions.js", "main.js",
 )  # fmt: skip
 STYLES = ("base.css", "report.css")
-LIVE_SCRIPTS = ("activity.js", "place.js", "growing.js", "now.js", "live.js")  # after them, on the live page
+LIVE_SCRIPTS = (  # after them, on the live page
+    "activity.js", "busy.js", "place.js", "growing.js", "progress.js", "running.js", "now.js", "live.js",
+)  # fmt: skip
 LIVE_STYLES = ("live.css",)
 
 

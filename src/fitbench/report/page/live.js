@@ -52,7 +52,7 @@ function take(answer) {
   listStudies(isFirst);
   if (page.studies.some(({ name }) => name === live.shown)) {
     listChoices();
-    showNow(live.shown);
+    now.show(live.shown);
     renew();
   } else begin();
   if (!isFirst) announceFailures(changed);
@@ -67,7 +67,7 @@ function begin() {
   document.querySelector("main").replaceChildren();
   document.querySelector("h1").textContent = page.title;
   document.getElementById("summary").textContent = "";
-  showNow(undefined);
+  now.show(undefined);
 }
 
 // Lists the studies that the server names: the newest first, then those that begin before those that are listed.
@@ -92,8 +92,8 @@ function listChoices() {
 function announceFailures(changed) {
   const failed = changed.filter(([run, before]) => run.state === "failed" && before?.state !== "failed");
   const told = failed.filter(([run]) => run.study === live.shown).map(([run]) => run);
-  if (told.length === 1) announce(`${told[0].run_id} failed: ${told[0].error ?? ""}`);
-  else if (told.length) announce(`${told.length} runs failed`);
+  if (told.length === 1) now.announce(`${told[0].run_id} failed: ${told[0].error ?? ""}`);
+  else if (told.length) now.announce(`${told.length} runs failed`);
 }
 
 // -- the content of the study that is shown ---------------------------------------------------------------------------
@@ -109,9 +109,9 @@ async function renew() {
   const found = wanted.report ? await fetched(`study?${new URLSearchParams({ name })}`) : nothing;
   if (found) await untilIdle();
   live.renewing = false;
-  if (!found) return;
+  if (!found || found.report === study.report) return;
   const start = performance.now();
-  Object.assign(study, { sets: found.sets, report: found.report ?? wanted.report });
+  Object.assign(study, { sets: found.sets, report: found.report });
   if (live.shown === name) rebuild();
   live.rebuilt = { at: performance.now(), took: performance.now() - start };
 }
@@ -122,14 +122,15 @@ shows.push((study) => {
   if (live.address !== shown) choices.clear();
   Object.assign(live, { shown: study.name, address: shown });
   history.replaceState(null, "", shown);
-  if (!set) document.getElementById("summary").textContent = "No run has finished yet";
-  marks.push(now.chart.mark);
-  showNow(study.name);
+  if (!set) document.getElementById("summary").textContent = "A report appears below when a run has finished";
+  marks.push(now.mark);
+  now.show(study.name);
   renew();
 });
 
 // -- the connection ---------------------------------------------------------------------------------------------------
 
+const now = nowSection();
 const lost = el("p", { class: "notice", id: "lost", hidden: true });
 
 function connection() {
@@ -137,9 +138,8 @@ function connection() {
   const isLost = live.problem !== null || waited > 1000 * PATIENCE.notice;
   if (isLost === lost.hidden) {
     lost.hidden = !isLost;
-    now.live.classList.toggle("off", isLost);
-    setText(now.live, isLost ? "waiting" : "live");
-    announce(isLost ? (live.problem ?? "fitbench does not answer") : "fitbench answers again");
+    now.connected(!isLost);
+    now.announce(isLost ? (live.problem ?? "fitbench does not answer") : "fitbench answers again");
   }
   const seconds = (performance.now() - live.answered) / 1000;
   const old = seconds < 120 ? `${Math.round(seconds)} s` : age(seconds);
@@ -151,5 +151,4 @@ document.addEventListener("visibilitychange", () => document.hidden || ask());
 setInterval(connection, 1000);
 document.getElementById("summary").removeAttribute("role"); // it changes with every run that finishes
 document.getElementById("notices").append(lost);
-nowSection();
 ask();

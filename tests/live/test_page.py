@@ -1,0 +1,276 @@
+"""The live page in Debian's Chromium: what a reader sees while runs begin, train, fail and finish."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fitbench.record.claims import claim
+from fitbench.record.history import append_history
+
+from .. import browser as browsers
+from ..run_folders import curves, maker
+
+pytest.importorskip("selenium", reason="needs selenium")
+from selenium.webdriver.common.keys import Keys
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+INTERVAL = 0.2
+BOXES = "return [document.documentElement.scrollWidth, innerWidth]"
+
+
+class Server:
+    """`fitbench report --live` of a folder, which can stop and start again at the same address."""
+
+    def __init__(self, outputs: Path) -> None:
+        self.outputs = outputs
+        with socket.create_server(("127.0.0.1", 0)) as found:
+            self.port = found.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        command = [sys.executable, "-m", "fitbench", "report", "--live", str(self.outputs)]
+        options = ["--port", str(self.port), "--interval", str(INTERVAL)]
+        self.process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(600):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(self.url, timeout=20).close()
+                return
+            time.sleep(0.05)
+        raise AssertionError("it does not answer")
+
+    def stop(self) -> None:
+        """Stop it as Ctrl-C does."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(20)
+
+
+class Page(browsers.Page):
+    """The live page as a reader sees it."""
+
+    def open(self, width: int = 1440, height: int = 900, scheme: str = "light") -> None:
+        super().open(width, height, scheme)
+        self.wait(lambda: self.js("return live.token !== null"))
+
+    def text(self, css: str) -> str:
+        """The text of an element, also where it is not drawn."""
+        return self.js("return document.querySelector(arguments[0])?.textContent ?? ''", css)
+
+    def points(self) -> int:
+        """How many points the first curve of the chart has."""
+        return self.js(
+            "return document.querySelector('#now .growing path')?.getAttribute('d').split(/[ML]/).length ?? 0"
+        )
+
+    def progress(self) -> str:
+        return self.js("return document.querySelector('#now .progress').getAttribute('aria-valuetext') ?? ''")
+
+    def sees(self, css: str, text: str) -> None:
+        """Wait until the element has the text."""
+        self.wait(lambda: text in self.text(css))
+
+    def focused(self) -> str:
+        return self.js("return document.activeElement.textContent")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Server]:
+    """The server of a folder without runs, to which the tests add some, each in a study of its own."""
+    found = Server(tmp_path_factory.mktemp("live") / "outputs")
+    yield found
+    found.stop()
+
+
+@pytest.fixture(scope="module")
+def make(composed, server) -> Callable[..., Path]:
+    """Writes a run folder, as `make_run` does, where the server looks."""
+    return maker(composed, server.outputs)
+
+
+@pytest.fixture
+def page(browser, server) -> Page:
+    found = Page(browser, server.url)
+    found.problems()
+    return found
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[Callable[[], None]]:
+    """This process holds the run, as if it trained it; gives a function that ends a further epoch."""
+    epochs = len((folder / "history.jsonl").read_text().splitlines())
+
+    def end_epoch() -> None:
+        nonlocal epochs
+        epochs += 1
+        append_history(folder, curves(epochs)[-1])
+
+    with claim(folder):
+        yield end_epoch
+
+
+def fail(folder: Path, error: str) -> None:
+    (folder / "error.txt").write_text(f"Traceback (most recent call last):\n{error}\n")
+
+
+def test_a_sweep_is_seen_from_its_beginning_to_its_end(page, server):
+    page.open()
+    page.sees("#now .empty", "No runs yet below")
+    page.js("window.opened = true")
+    sweep = [
+        *("train", "-m", "data=digits", "model=softmax,lenet5", "seed=0,1", "training.epochs=60"),
+        *("training.early_stopping=null", "threads=1", f"outputs={server.outputs}", "study=sweep"),
+    ]
+    env = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fitbench", *sweep], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env
+    )
+    try:
+        page.wait(lambda: page.points() > 2 and "1 running" in page.progress(), 60)
+        grown = page.points()
+        page.wait(lambda: page.points() > grown)
+        assert "of 4 runs ended" in page.text("#now .answer")
+        page.wait(lambda: page.all("#comparison"), 60)  # the first run has finished
+        page.one("#words").send_keys("softmax")
+        page.wait(lambda: len(page.all("#now .failures li")) == 2, 60)
+        assert "these are 8x8" in page.text("#now .failures .error")  # lenet5 takes larger images than the digits
+        page.sees("#now .answer", "4 runs, all ended")
+        page.sees("#count", "2 of 4 runs")
+        assert page.one("#words").get_attribute("value") == "softmax"
+        assert page.js("return window.opened")
+    finally:
+        process.kill()
+        process.wait()
+    assert page.problems() == []
+
+
+def test_a_run_that_fails_appears_and_is_announced(page, make):
+    with running(make("study=fails", finished=False)) as end_epoch:
+        page.open()
+        page.sees("h1", "fails")
+        assert page.text("#now .failures") == ""
+        assert page.points() == 5
+        end_epoch()
+        page.wait(lambda: page.points() == 6)
+    folder = make("study=fails", "seed=3", finished=False)
+    fail(folder, "ValueError: <b>no</b>")
+    page.sees("#now .failures code", folder.name)
+    assert page.text("#now .failures .error") == "ValueError: <b>no</b>"
+    assert page.text("#now [role=status]") == f"{folder.name} failed: ValueError: <b>no</b>"
+    assert "1 failed" in page.progress()
+    assert page.problems() == []
+
+
+def test_new_content_leaves_the_reader_where_they_are(page, make):
+    """Filter, choices, order, selected run, opened list, scroll position and focus."""
+    first = [make("study=place", f"seed={seed}") for seed in range(4)]
+    make("study=place", "model=softmax")
+    page.open()
+    page.sees("#count", "5 runs")
+    page.one("#words").send_keys("mlp")
+    page.js("document.querySelector('#curves .segments button:last-child').click()")
+    page.js("document.querySelector('#constant').open = true")
+    next(button for button in page.all("#runs thead button") if button.text == "seed").click()
+    page.js("document.querySelector('#runs tbody button').click()")
+    page.wait(lambda: page.text("#detail-title") == first[0].name)
+    page.js("document.querySelector('#runs tbody tr:nth-child(2)').scrollIntoView()")
+    page.js("document.querySelector('#runs tbody tr:nth-child(2) button').focus({ preventScroll: true })")
+    where = "return document.querySelector('#runs tbody tr:nth-child(2)').getBoundingClientRect().top"
+    top = page.js(where)
+
+    page.mouse("mousePressed", 5, 5)  # in the middle of something
+    make("study=place", "seed=5")
+    page.sees("#now .answer", "6 runs")
+    assert page.text("#count") == "4 of 5 runs"
+    page.mouse("mouseReleased", 5, 5)
+    page.sees("#count", "5 of 6 runs")
+    page.wait(lambda: abs(page.js(where) - top) < 2)
+    assert page.one("#words").get_attribute("value") == "mlp"
+    assert page.text("#curves .segments [aria-pressed=true]") == "Runs"
+    assert page.js("return document.querySelector('#constant').open")
+    assert page.text("#runs [aria-sort=ascending]").startswith("seed")
+    assert page.text("#detail-title") == first[0].name
+    assert page.focused() == first[1].name
+    assert page.text("#runs tr.selected button") == first[0].name
+    assert page.problems() == []
+
+
+def test_a_study_that_begins_is_offered_and_opens_by_keyboard(page, make):
+    make("study=before")
+    page.open()
+    page.sees("h1", "before")
+    with running(make("study=after", finished=False)) as end_epoch:
+        page.sees("#now .elsewhere", "Also active: after (1 running)")
+        page.sees("#which", "after (1 run)")
+        page.js("document.querySelector('#now .elsewhere a').focus()")
+        end_epoch()
+        page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+        page.sees("h1", "after")
+        assert not page.all("main section")  # no run has finished
+        page.js("document.querySelector('#now select').focus()")
+        drawn = page.points()
+        end_epoch()
+        page.wait(lambda: page.points() > drawn)
+        assert page.js("return document.activeElement.getAttribute('aria-label')") == "Curve of"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_names_of_a_stranger_stay_text_and_fit_onto_a_phone(page, make, scheme):
+    folder = make(f"study=phone_{scheme}", finished=False)
+    folder = folder.rename(folder.with_name(HOSTILE))
+    with running(folder):
+        fail(make(f"study=phone_{scheme}", "seed=1", finished=False), "E" * 300)
+        page.open(390, 844, scheme)
+        page.wait(lambda: len(page.all("#now tbody tr")) == 1 and page.points() == 5)
+        width, window = page.js(BOXES)
+        assert width == window == 390
+        box = page.js(
+            "return (({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector('#now .scroll'))"
+        )
+        assert box[0] == box[1]
+        assert HOSTILE in page.js(
+            "return document.querySelector('#now tbody tr').outerHTML.replaceAll('&lt;', '<').replaceAll('&gt;', '>')"
+        )
+    fail(folder, HOSTILE)
+    page.sees("#now .failures code", HOSTILE)
+    assert page.js("return document.querySelectorAll('img').length + document.scripts.length") == 2
+    assert page.problems() == []
+
+
+def test_the_page_goes_on_when_the_server_does(page, server, make):
+    with running(make("study=returns", finished=False)) as end_epoch:
+        page.open()
+        page.wait(lambda: page.points() == 5)
+        server.stop()
+        page.sees("#lost", "No connection to fitbench. What is shown is ")
+        assert page.one("#lost").is_displayed()
+        end_epoch()
+        server.start()
+        page.wait(lambda: page.points() == 6)
+        assert not page.one("#lost").is_displayed()
+
+
+def test_a_hidden_page_asks_seldom_and_catches_up(page, make):
+    with running(make("study=hidden", finished=False)) as end_epoch:
+        page.open()
+        page.wait(lambda: page.points() == 5)
+        page.js(
+            "Object.defineProperty(document, 'hidden', { get: () => window.away, configurable: true }); window.away = true"
+        )
+        page.js("clearTimeout(live.timer); ask()")  # the question that is asked while nobody looks
+        page.wait(lambda: page.js("return live.asked === null"))
+        token = page.js("return live.token")
+        end_epoch()
+        time.sleep(5 * INTERVAL)
+        assert page.js("return live.token") == token
+        page.js("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+        page.wait(lambda: page.points() == 6)
