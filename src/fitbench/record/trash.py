@@ -25,6 +25,7 @@ TIME = "%Y%m%dT%H%M%SZ"
 TIME_FOLDER = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
 OF_SEARCH = (
     "search.json",
+    "sweep.json",
     "search.journal*",
     "search_*.png",
     ".search",
