@@ -2,19 +2,22 @@
 
 import contextlib
 import os
-import signal
-import socket
 import subprocess
 import sys
+import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from fitbench.analysis.studies import Which
+from fitbench.live import budget
+from fitbench.live.app import make_app
+from fitbench.live.changes import Changes
 from fitbench.record.claims import claim
 from fitbench.record.history import append_history
+from fitbench.web.server import listen, make_server
 
 from .. import browser as browsers
 from ..run_folders import curves, maker
@@ -28,38 +31,40 @@ BOXES = "return [document.documentElement.scrollWidth, innerWidth]"
 
 
 class Server:
-    """`fitbench report --live` of a folder, which can stop and start again at the same address."""
+    """The server of the live page of a folder, which can stop and start again at the same address."""
 
     def __init__(self, outputs: Path) -> None:
         self.outputs = outputs
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self.port = found.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/"
+        self.port = 0
         self.start()
+        self.url = f"http://127.0.0.1:{self.port}/"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
-        command = [sys.executable, "-m", "fitbench", "report", "--live", str(self.outputs)]
-        options = ["--port", str(self.port), "--interval", str(INTERVAL)]
-        self.process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(600):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(self.url, timeout=20).close()
-                return
-            time.sleep(0.05)
-        raise AssertionError("it does not answer")
+        """Start it; questions wait until it runs."""
+        listener = listen("127.0.0.1", self.port)
+        self.port = listener.getsockname()[1]
+        self.server = make_server(make_app(Changes(Which([self.outputs], every=True)), INTERVAL), grace=1)
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listener]}, daemon=True)
+        self.thread.start()
 
     def stop(self) -> None:
-        """Stop it as Ctrl-C does."""
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(20)
+        """Stop it, and close all connections."""
+        self.server.should_exit = True
+        self.thread.join(20)
 
 
 class Page(browsers.Page):
     """The live page as a reader sees it."""
 
-    def open(self, width: int = 1440, height: int = 900, scheme: str = "light") -> None:
-        super().open(width, height, scheme)
+    def __init__(self, driver, server: Server) -> None:
+        super().__init__(driver, server.url)
+        self.address = server.url
+
+    def open_study(self, study: str, width: int = 1440, height: int = 900, scheme: str = "light") -> None:
+        """Load the page, which shows this study."""
+        self.driver.get("about:blank")  # else only the fragment of the address would change
+        self.url = f"{self.address}#study={study}"
+        self.open(width, height, scheme)
         self.wait(lambda: self.js("return live.token !== null"))
 
     def text(self, css: str) -> str:
@@ -69,7 +74,7 @@ class Page(browsers.Page):
     def points(self) -> int:
         """How many points the first curve of the chart has."""
         return self.js(
-            "return document.querySelector('#now .growing path')?.getAttribute('d').split(/[ML]/).length ?? 0"
+            "return document.querySelector('#now .growing path')?.getAttribute('d').match(/[ML]/g).length ?? 0"
         )
 
     def progress(self) -> str:
@@ -86,9 +91,11 @@ class Page(browsers.Page):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[Server]:
     """The server of a folder without runs, to which the tests add some, each in a study of its own."""
-    found = Server(tmp_path_factory.mktemp("live") / "outputs")
-    yield found
-    found.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(budget, "SHARE", 1)  # a report is collected whenever runs have ended
+        found = Server(tmp_path_factory.mktemp("live") / "outputs")
+        yield found
+        found.stop()
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +106,7 @@ def make(composed, server) -> Callable[..., Path]:
 
 @pytest.fixture
 def page(browser, server) -> Page:
-    found = Page(browser, server.url)
+    found = Page(browser, server)
     found.problems()
     return found
 
@@ -123,7 +130,7 @@ def fail(folder: Path, error: str) -> None:
 
 
 def test_a_sweep_is_seen_from_its_beginning_to_its_end(page, server):
-    page.open()
+    page.open_study("sweep")
     page.sees("#now .empty", "No runs yet below")
     page.js("window.opened = true")
     sweep = [
@@ -155,7 +162,7 @@ def test_a_sweep_is_seen_from_its_beginning_to_its_end(page, server):
 
 def test_a_run_that_fails_appears_and_is_announced(page, make):
     with running(make("study=fails", finished=False)) as end_epoch:
-        page.open()
+        page.open_study("fails")
         page.sees("h1", "fails")
         assert page.text("#now .failures") == ""
         assert page.points() == 5
@@ -174,7 +181,7 @@ def test_new_content_leaves_the_reader_where_they_are(page, make):
     """Filter, choices, order, selected run, opened list, scroll position and focus."""
     first = [make("study=place", f"seed={seed}") for seed in range(4)]
     make("study=place", "model=softmax")
-    page.open()
+    page.open_study("place")
     page.sees("#count", "5 runs")
     page.one("#words").send_keys("mlp")
     page.js("document.querySelector('#curves .segments button:last-child').click()")
@@ -183,11 +190,11 @@ def test_new_content_leaves_the_reader_where_they_are(page, make):
     page.js("document.querySelector('#runs tbody button').click()")
     page.wait(lambda: page.text("#detail-title") == first[0].name)
     page.js("document.querySelector('#runs tbody tr:nth-child(2)').scrollIntoView()")
-    page.js("document.querySelector('#runs tbody tr:nth-child(2) button').focus({ preventScroll: true })")
     where = "return document.querySelector('#runs tbody tr:nth-child(2)').getBoundingClientRect().top"
     top = page.js(where)
 
     page.mouse("mousePressed", 5, 5)  # in the middle of something
+    page.js("document.querySelector('#runs tbody tr:nth-child(2) button').focus({ preventScroll: true })")
     make("study=place", "seed=5")
     page.sees("#now .answer", "6 runs")
     assert page.text("#count") == "4 of 5 runs"
@@ -206,7 +213,7 @@ def test_new_content_leaves_the_reader_where_they_are(page, make):
 
 def test_a_study_that_begins_is_offered_and_opens_by_keyboard(page, make):
     make("study=before")
-    page.open()
+    page.open_study("before")
     page.sees("h1", "before")
     with running(make("study=after", finished=False)) as end_epoch:
         page.sees("#now .elsewhere", "Also active: after (1 running)")
@@ -229,17 +236,13 @@ def test_names_of_a_stranger_stay_text_and_fit_onto_a_phone(page, make, scheme):
     folder = folder.rename(folder.with_name(HOSTILE))
     with running(folder):
         fail(make(f"study=phone_{scheme}", "seed=1", finished=False), "E" * 300)
-        page.open(390, 844, scheme)
+        page.open_study(f"phone_{scheme}", 390, 844, scheme)
         page.wait(lambda: len(page.all("#now tbody tr")) == 1 and page.points() == 5)
         width, window = page.js(BOXES)
         assert width == window == 390
-        box = page.js(
-            "return (({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector('#now .scroll'))"
-        )
-        assert box[0] == box[1]
-        assert HOSTILE in page.js(
-            "return document.querySelector('#now tbody tr').outerHTML.replaceAll('&lt;', '<').replaceAll('&gt;', '>')"
-        )
+        table = page.one("#now .scroll")
+        assert page.js("return arguments[0].scrollWidth - arguments[0].clientWidth", table) == 0
+        assert page.one("#now tbody th").get_attribute("title") == HOSTILE
     fail(folder, HOSTILE)
     page.sees("#now .failures code", HOSTILE)
     assert page.js("return document.querySelectorAll('img').length + document.scripts.length") == 2
@@ -248,7 +251,7 @@ def test_names_of_a_stranger_stay_text_and_fit_onto_a_phone(page, make, scheme):
 
 def test_the_page_goes_on_when_the_server_does(page, server, make):
     with running(make("study=returns", finished=False)) as end_epoch:
-        page.open()
+        page.open_study("returns")
         page.wait(lambda: page.points() == 5)
         server.stop()
         page.sees("#lost", "No connection to fitbench. What is shown is ")
@@ -261,11 +264,9 @@ def test_the_page_goes_on_when_the_server_does(page, server, make):
 
 def test_a_hidden_page_asks_seldom_and_catches_up(page, make):
     with running(make("study=hidden", finished=False)) as end_epoch:
-        page.open()
+        page.open_study("hidden")
         page.wait(lambda: page.points() == 5)
-        page.js(
-            "Object.defineProperty(document, 'hidden', { get: () => window.away, configurable: true }); window.away = true"
-        )
+        page.js("Object.defineProperty(document, 'hidden', { get: () => window.away }); window.away = true")
         page.js("clearTimeout(live.timer); ask()")  # the question that is asked while nobody looks
         page.wait(lambda: page.js("return live.asked === null"))
         token = page.js("return live.token")

@@ -68,7 +68,7 @@ function runningRow({ folder, run_id }) {
     setText(epoch, run.epochs ? `${reached} / ${run.epochs}` : String(reached));
     share.style.setProperty("--part", `${run.epochs ? Math.min(100, (100 * reached) / run.epochs) : 0}%`);
     setText(metric, run.metric ? write(run.metric, run.metric.value) : ABSENT);
-    setText(left, run.left === null ? ABSENT : duration(run.left));
+    setText(left, run.left === null ? ABSENT : duration(Math.max(0, run.left - ago(run.updated))));
   };
   return { row, update };
 }
