@@ -90,7 +90,7 @@ function keptScroll() {
   const boxes = [...document.querySelectorAll("main .scroll, main figure, main .menu, #detail")]
     .filter((box) => box.scrollTop || box.scrollLeft)
     .map((box) => [nameOf(box), box.id, box.scrollLeft, box.scrollTop, box.querySelectorAll("tbody tr").length]);
-  const parts = [...document.querySelectorAll("#now, main > [id]:not([hidden])")];
+  const parts = [...document.querySelectorAll("#now, #legend, main > section, main > .pair > section")];
   const seen = parts.find((part) => part.getBoundingClientRect().bottom > 0);
   const top = seen?.getBoundingClientRect().top;
   return () => {
@@ -101,7 +101,7 @@ function keptScroll() {
       box.scrollTo(left, down);
     }
     const part = seen && document.getElementById(seen.id);
-    if (part && !part.hidden) scrollBy(0, part.getBoundingClientRect().top - top);
+    if (part) scrollBy(0, part.getBoundingClientRect().top - top);
   };
 }
 
