@@ -134,7 +134,7 @@ def test_a_sweep_is_seen_from_its_beginning_to_its_end(page, server):
     page.sees("#now .empty", "No runs yet below")
     page.js("window.opened = true")
     sweep = [
-        *("train", "-m", "data=digits", "model=softmax,lenet5", "seed=0,1", "training.epochs=60"),
+        *("train", "-m", "data=digits", "model=softmax,lenet5", "seed=0,1", "training.epochs=40"),
         *("training.early_stopping=null", "threads=1", f"outputs={server.outputs}", "study=sweep"),
     ]
     env = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
@@ -275,3 +275,46 @@ def test_a_hidden_page_asks_seldom_and_catches_up(page, make):
         assert page.js("return live.token") == token
         page.js("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
         page.wait(lambda: page.points() == 6)
+
+
+MANY = """
+clearTimeout(live.timer);
+live.asked = 0; // the page asks no more
+const counts = { finished: 980, failed: 10, pruned: 0, interrupted: 0, running: 10 };
+const study = { name: "many", kind: "sweep", total: 1200, ...counts, left: 60, newest: 0, report: 0 };
+const run = (i, epochs, from) => ({
+  folder: `many/${i}`, run_id: `run${i}`, study: "many", label: `seed ${i}`, epoch: epochs, epochs: 500, left: 9,
+  state: i < 10 ? "running" : i < 20 ? "failed" : "finished", error: i >= 10 && i < 20 ? "an error" : null,
+  metric: { label: "validation accuracy", value: epochs / 500, digits: 4, better: "higher" }, updated: i,
+  ...(i < 10 ? { series: [{ name: "accuracy", label: "accuracy", kind: "metric", digits: 4, low: 0, high: 1 }], curve: {
+    from, epoch: Array.from({ length: epochs - from }, (_, e) => from + e + 1),
+    values: { val_accuracy: Array.from({ length: epochs - from }, (_, e) => (from + e) / 500) } } } : {}),
+});
+const answer = (runs, more) => ({ token: "", now: Date.now() / 1000, studies: [], runs, gone: [], ...more });
+const all = Array.from({ length: 1000 }, (_, i) => run(i, 200, 0));
+take(answer(all, { full: true, studies: [study] }));
+location.hash = "#study=many";
+show();
+const rows = [...document.querySelectorAll("#now tbody tr, #now .failures li")];
+const seen = new MutationObserver(() => {});
+seen.observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
+take(answer(all.slice(0, 10).map((_, i) => run(i, 201, 200)), { studies: [study] }));
+const changed = seen.takeRecords();
+const outside = changed.filter(({ target }) => !target.parentNode?.closest?.("#now") && target.id !== "now");
+const isKept = rows.every((row) => row.isConnected);
+const [{ duration }] = performance.getEntriesByName("fitbench update");
+return [rows.length, isKept, changed.length, outside.map(({ target }) => target.nodeName), duration];
+"""
+
+
+def test_of_a_thousand_runs_an_epoch_changes_the_rows_that_run_alone(page):
+    page.open_study("many")
+    rows, are_kept, changes, outside, milliseconds = page.js(MANY)
+    print(f"an update of 1,000 runs, of which 10 run, takes {milliseconds:.1f} ms")
+    assert rows == 10 + 5
+    assert are_kept
+    assert changes < 400
+    assert outside == []
+    assert "and 5 more" in page.text("#now .failed-part")
+    assert page.points() == 201
+    assert page.problems() == []

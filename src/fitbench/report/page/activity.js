@@ -51,3 +51,9 @@ function runsNow(study) {
 function ago(moment) {
   return Math.max(0, Date.now() / 1000 + activity.ahead - moment);
 }
+
+// What is left now of seconds that were left at a moment.
+function remaining(left, moment) {
+  const seconds = Math.max(0, Math.round(left - ago(moment)));
+  return seconds < 60 ? `${seconds} s` : duration(seconds);
+}

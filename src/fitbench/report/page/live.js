@@ -14,6 +14,7 @@ const live = {
   timer: null,
   shown: null, // the name of the study that is shown
   address: null, // of its set
+  listed: "", // what the selector of studies says
   renewing: false,
   rebuilt: { at: -Infinity, took: 0 },
 };
@@ -80,12 +81,14 @@ function listStudies(isFirst) {
   for (const study of page.studies) study.runs = begunRuns(activity.studies.get(study.name));
 }
 
-let listedStudies = ""; // the texts of the studies in the selector
+// What the selector of studies says.
+function studyTexts() {
+  return JSON.stringify(page.studies.map(({ name, runs }) => [name, runs]));
+}
 
 function listChoices() {
-  const texts = JSON.stringify(page.studies.map(({ name, runs }) => [name, runs]));
-  if (texts === listedStudies || isOpen()) return;
-  listedStudies = texts;
+  if (studyTexts() === live.listed || isOpen()) return;
+  live.listed = studyTexts();
   selectors(...chosen());
 }
 
@@ -120,7 +123,7 @@ shows.push((study) => {
   const [, set] = chosen();
   const shown = address(study, set);
   if (live.address !== shown) choices.clear();
-  Object.assign(live, { shown: study.name, address: shown, stale: null });
+  Object.assign(live, { shown: study.name, address: shown, listed: studyTexts(), stale: null });
   history.replaceState(null, "", shown);
   if (!set) document.getElementById("summary").textContent = "A report appears below when a run has finished";
   marks.push(now.mark);

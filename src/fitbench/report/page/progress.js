@@ -34,11 +34,10 @@ function progressPart() {
 function tellCounts(study, total) {
   const states = STATES.filter((state) => study[state]);
   const waiting = total - begunRuns(study);
-  const left = study.left === null ? 0 : study.left - ago(study.newest);
   return [
     ...states.map((state) => [`${study[state].toLocaleString("en-US")} ${state}`, `badge ${state}`]),
     ...(waiting ? [[`${waiting.toLocaleString("en-US")} to begin`, null]] : []),
-    ...(left > 0 ? [[`about ${duration(left)} left`, null]] : []),
+    ...(study.left === null ? [] : [[`about ${remaining(study.left, study.newest)} left`, null]]),
   ];
 }
 

@@ -18,6 +18,8 @@ function runningPart() {
   body.addEventListener("pointerover", (event) => hover(event.target.closest("tr").dataset.folder));
   body.addEventListener("pointerleave", () => hover(null));
 
+  const node = el("div", { class: "pair" }, runs, curves);
+
   function show(found) {
     const running = found.filter(({ state }) => state === "running");
     const lookOf = looks(running);
@@ -29,10 +31,11 @@ function runningPart() {
     sayMore(more, running.length - shown.length);
     const drawn = curvesOf(found, lookOf);
     key[2].hidden = drawn.every(({ look }) => look !== null);
-    view.draw(drawn);
+    node.hidden = !drawn.length && !shown.length;
+    view.draw(drawn, shown.length > 0);
   }
 
-  return { node: el("div", { class: "pair" }, runs, curves), show, mark: view.mark };
+  return { node, show, mark: view.mark };
 }
 
 // A function from running runs to the looks of those that are shown, by folder: as many as there are looks. A run keeps
@@ -68,7 +71,7 @@ function runningRow({ folder, run_id }) {
     setText(epoch, run.epochs ? `${reached} / ${run.epochs}` : String(reached));
     share.style.setProperty("--part", `${run.epochs ? Math.min(100, (100 * reached) / run.epochs) : 0}%`);
     setText(metric, run.metric ? write(run.metric, run.metric.value) : ABSENT);
-    setText(left, run.left === null ? ABSENT : duration(Math.max(0, run.left - ago(run.updated))));
+    setText(left, run.left === null ? ABSENT : remaining(run.left, run.updated));
   };
   return { row, update };
 }
