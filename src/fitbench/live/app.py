@@ -66,7 +66,7 @@ def make_app(changes: Changes, interval: float, hosts: Sequence[str] = ("*",)) -
         name = request.query_params.get("name", "")
         content = await in_background(changes.study, name)
         if content is None:
-            raise HTTPException(404, f"no run of a study {clean(name)[:80]!r} has finished")
+            raise HTTPException(404, f"no run of the study '{clean(name)[:80]}' has finished")
         return _json(content)
 
     app = Starlette(routes=[Route("/", show), Route("/changes", changed), Route("/study", study)])

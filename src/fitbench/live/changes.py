@@ -86,7 +86,7 @@ class Changes:
         studies: dict[str, list[Run]] = defaultdict(list)
         for _, run in sorted(self._watch.runs.items()):
             if run.row is not None:
-                studies[run.row["study"]].append(run)
+                studies[encodable(run.row["study"])].append(run)
         return dict(studies)
 
     def _label(self, revision: int) -> None:
@@ -112,7 +112,7 @@ class Changes:
         studies = {str(Path(run.folder).parent): study for study, runs in self._runs.items() for run in runs}
         for folder in self._folders.values():
             if folder.search is not None or folder.sweep is not None:
-                folders[studies.get(folder.folder, Path(folder.folder).name)].append(folder)
+                folders[studies.get(folder.folder) or encodable(Path(folder.folder).name)].append(folder)
         changed = False
         for study in dict.fromkeys([*self._runs, *folders, *self._summaries]):
             runs = self._runs.get(study, [])

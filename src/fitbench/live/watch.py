@@ -38,11 +38,13 @@ class Watch:
         self._unlisted: LeftOut = []
         self._glance: dict[str, Stat] = {}
         self._is_settled = False
+        self._has_looked = False
 
     def scan(self, revision: int) -> bool:
         """Look at everything once, as this revision; gives whether runs have changed, come or gone."""
-        removed = self._list_again(revision) if self._may_have_moved() else []
+        removed = self._list_again() if self._may_have_moved() else []
         changed = [*removed, *(run for run in self._every.values() if run.look(revision))]
+        self._has_looked = True
         if not changed:
             return False
         problems = [
@@ -70,7 +72,7 @@ class Watch:
             self._is_settled = True
         return True
 
-    def _list_again(self, revision: int) -> list[Run]:
+    def _list_again(self) -> list[Run]:
         """List all run folders; gives the runs that have gone."""
         self._unlisted, self.folders = [], []
         found = set(run_folders(self.paths, self._unlisted, self.folders))
@@ -78,7 +80,7 @@ class Watch:
         for run in removed:
             run.row = run.state = None
         for folder in sorted(found - self._every.keys()):
-            self._every[folder] = Run(folder, followed=revision > 1)
+            self._every[folder] = Run(folder, followed=self._has_looked)
         return removed
 
     def _chosen(self, changed: Sequence[Run]) -> set[str]:

@@ -59,7 +59,7 @@ def parse_epoch(line: bytes) -> dict[str, Any] | None:
         epoch = parse_json(line)
     except Unreadable:
         return None
-    return epoch if isinstance(epoch, dict) and isinstance(epoch.get("epoch"), int) else None
+    return epoch if isinstance(epoch, dict) and type(epoch.get("epoch")) is int else None  # no truth value
 
 
 def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
