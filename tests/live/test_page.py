@@ -222,6 +222,7 @@ def test_a_study_that_begins_is_offered_and_opens_by_keyboard(page, make):
         end_epoch()
         page.driver.switch_to.active_element.send_keys(Keys.ENTER)
         page.sees("h1", "after")
+        assert page.js("return document.activeElement.id") == "now"  # what follows the link that has gone
         assert not page.all("main section")  # no run has finished
         page.js("document.querySelector('#now select').focus()")
         drawn = page.points()

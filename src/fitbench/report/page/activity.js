@@ -43,6 +43,19 @@ function begunRuns(study) {
   return STATES.reduce((sum, state) => sum + study[state], 0);
 }
 
+function endedRuns({ finished, pruned, failed }) {
+  return finished + pruned + failed;
+}
+
+function totalRuns(study) {
+  return Math.max(study.total ?? 0, begunRuns(study));
+}
+
+// Whether nothing of a study runs or is going to begin.
+function hasEnded(study) {
+  return !study.running && endedRuns(study) === totalRuns(study);
+}
+
 function runsNow(study) {
   return [...activity.runs.values()].filter((run) => run.study === study);
 }

@@ -13,19 +13,22 @@ function nowSection() {
   const [progress, running, failures, elsewhere] = [progressPart(), runningPart(), failuresPart(), elsewherePart()];
   const said = el("p", { class: "unseen", role: "status" });
   const parts = [progress.node, elsewhere.node, running.node, failures.node];
-  const section = el("section", { id: "now", "aria-labelledby": "now-title" }, heading, empty, ...parts, said);
-  document.querySelector("main").before(section);
+  const attributes = { id: "now", tabindex: "-1", "aria-labelledby": "now-title" };
+  document.querySelector("main").before(el("section", attributes, heading, empty, parts, said));
 
   return {
     show: (name) => {
       const study = activity.studies.get(name);
       const found = runsNow(name);
-      for (const part of parts) part.hidden = !study;
       empty.hidden = Boolean(study);
-      if (!study) return;
+      if (!study) {
+        for (const part of parts) part.hidden = true;
+        return;
+      }
+      progress.node.hidden = false;
       progress.show(study, found);
       elsewhere.show(name);
-      running.show(found);
+      running.show(study, found);
       failures.show(found);
     },
     announce: (text) => {
@@ -74,19 +77,21 @@ function keyedRows(body, make) {
 
 // The other studies in which something runs, with links.
 function elsewherePart() {
-  const node = el("p", { class: "elsewhere" });
+  const node = el("p", { class: "elsewhere", hidden: true });
   const show = (shown) => {
     const others = [...activity.studies.values()].filter(({ name, running }) => running && name !== shown);
     const named = others.slice(0, ELSEWHERE).map(({ name, running }) => [name, `${name} (${running} running)`]);
     const rest = others.length - named.length;
     const more = rest ? ` and ${plural(rest, "more study", "more studies")}` : "";
     const text = `Also active: ${named.map(([, each]) => each).join(", ")}${more}`;
+    const focused = [...node.querySelectorAll("a")].indexOf(document.activeElement);
     node.hidden = !named.length;
     if (node.textContent === text) return;
-    const focused = [...node.querySelectorAll("a")].indexOf(document.activeElement);
     const links = named.map(([name, each], i) => [i ? ", " : "", el("a", { href: address({ name }) }, each)]);
     node.replaceChildren("Also active: ", ...links.flat(), more);
-    node.querySelectorAll("a")[focused]?.focus({ preventScroll: true });
+    if (focused < 0) return;
+    const next = node.querySelectorAll("a")[focused] ?? document.getElementById("now");
+    next.focus({ preventScroll: true });
   };
   return { node, show };
 }

@@ -9,11 +9,9 @@ function progressPart() {
   bar.append(...STATES.map((state) => el("span", { class: state })));
 
   function show(study, found) {
-    const total = Math.max(study.total ?? 0, begunRuns(study));
-    const ended = study.finished + study.pruned + study.failed;
+    const [total, ended] = [totalRuns(study), endedRuns(study)];
     const whole = plural(total, study.kind === "search" ? "trial" : "run");
-    const isDone = ended === total && !study.running;
-    setText(answer, isDone ? `${whole}, all ended` : `${ended.toLocaleString("en-US")} of ${whole} ended`);
+    setText(answer, hasEnded(study) ? `${whole}, all ended` : `${ended.toLocaleString("en-US")} of ${whole} ended`);
     const told = tellCounts(study, total);
     const text = told.map(([each]) => each).join(", ");
     if (bar.getAttribute("aria-valuetext") !== text) {

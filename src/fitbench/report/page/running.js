@@ -1,6 +1,6 @@
 // The runs that run: a table of them, and the chart of their curves.
 
-// Gives the element, `show` of the runs of a study, and `mark`, which is to be called with the other marks.
+// Gives the element, `show` of a study and its runs, and `mark`, which is to be called with the other marks.
 function runningPart() {
   const heads = ["run", "epoch", "metric", "time left"];
   const cells = heads.map((text, i) => el("th", { scope: "col", class: i ? null : "text" }, text));
@@ -20,7 +20,7 @@ function runningPart() {
 
   const node = el("div", { class: "pair" }, runs, curves);
 
-  function show(found) {
+  function show(study, found) {
     const running = found.filter(({ state }) => state === "running");
     const lookOf = looks(running);
     const shown = running.filter(({ folder }) => lookOf.has(folder));
@@ -29,7 +29,7 @@ function runningPart() {
     const labels = [...new Set(shown.map(({ metric }) => metric?.label).filter(Boolean))];
     setText(cells[2], labels.length === 1 ? labels[0] : "metric");
     sayMore(more, running.length - shown.length);
-    const drawn = curvesOf(found, lookOf);
+    const drawn = hasEnded(study) ? [] : curvesOf(found, lookOf); // then the report has them
     key[2].hidden = drawn.every(({ look }) => look !== null);
     node.hidden = !drawn.length && !shown.length;
     view.draw(drawn, shown.length > 0);
