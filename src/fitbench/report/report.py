@@ -75,9 +75,9 @@ def page(content: Mapping[str, Any]) -> str:
     is_live = "live" in content
     script = '"use strict";\n' + _joined(SCRIPTS + LIVE_SCRIPTS * is_live)
     style = _colours() + _joined(STYLES + LIVE_STYLES * is_live)
-    connect = "'self'" if is_live else "'none'"
+    connect = "connect-src 'self'; " * is_live
     policy = (
-        f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}'; connect-src {connect}; "
+        f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}'; {connect}"
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
     )
     return string.Template(_joined(["report.html"])).substitute(
