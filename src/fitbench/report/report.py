@@ -30,7 +30,9 @@ SCRIPTS = (  # in this order
     "tables.js", "comparison.js", "trials.js", "search.js", "filter.js", "detail.js", "predictions.js", "main.js",
 )  # fmt: skip
 STYLES = ("base.css", "report.css")
-LIVE_SCRIPTS = ("activity.js", "place.js", "growing.js", "now.js", "live.js")  # after them, on the live page
+LIVE_SCRIPTS = (  # after them, on the live page
+    "activity.js", "busy.js", "place.js", "growing.js", "progress.js", "running.js", "now.js", "live.js",
+)  # fmt: skip
 LIVE_STYLES = ("live.css",)
 
 
@@ -73,9 +75,9 @@ def page(content: Mapping[str, Any]) -> str:
     is_live = "live" in content
     script = '"use strict";\n' + _joined(SCRIPTS + LIVE_SCRIPTS * is_live)
     style = _colours() + _joined(STYLES + LIVE_STYLES * is_live)
-    connect = "'self'" if is_live else "'none'"
+    connect = "connect-src 'self'; " * is_live
     policy = (
-        f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}'; connect-src {connect}; "
+        f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}'; {connect}"
         "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
     )
     return string.Template(_joined(["report.html"])).substitute(

@@ -43,6 +43,19 @@ function begunRuns(study) {
   return STATES.reduce((sum, state) => sum + study[state], 0);
 }
 
+function endedRuns({ finished, pruned, failed }) {
+  return finished + pruned + failed;
+}
+
+function totalRuns(study) {
+  return Math.max(study.total ?? 0, begunRuns(study));
+}
+
+// Whether nothing of a study runs or is going to begin.
+function hasEnded(study) {
+  return !study.running && endedRuns(study) === totalRuns(study);
+}
+
 function runsNow(study) {
   return [...activity.runs.values()].filter((run) => run.study === study);
 }
@@ -50,4 +63,10 @@ function runsNow(study) {
 // How many seconds ago something was, by the server's clock.
 function ago(moment) {
   return Math.max(0, Date.now() / 1000 + activity.ahead - moment);
+}
+
+// What is left now of seconds that were left at a moment.
+function remaining(left, moment) {
+  const seconds = Math.max(0, Math.round(left - ago(moment)));
+  return seconds < 60 ? `${seconds} s` : duration(seconds);
 }

@@ -3,8 +3,8 @@
 const ENDED = 20; // curves of runs that ended while the page was open at most
 const POINTS = 300; // epochs of a curve that are drawn at most
 
-// `place` is a section with a figure and controls. `draw` takes the runs that have a curve, each with its look, null for
-// one that has ended.
+// `place` is an element with a figure and controls. `draw` takes the runs that have a curve, each with its look, which
+// is null where the run has ended; and whether any run runs.
 function growingChart(place) {
   const options = { series: null, log: null, shown: () => {} };
   let [offered, lines] = [[], []];
@@ -34,12 +34,14 @@ function growingChart(place) {
 
   return {
     mark: view.mark,
-    draw: (drawn) => {
+    draw: (drawn, isRunning) => {
+      const isDrawn = ({ run, look }, i) => lines[i]?.run.curve === run.curve && lines[i].look === look;
+      const isHidden = !drawn.length && !isRunning;
+      if (drawn.length === lines.length && drawn.every(isDrawn) && isHidden === place.hidden) return;
       lines = drawn;
+      place.hidden = isHidden;
       const series = new Map(drawn.flatMap(({ run }) => run.series.map((each) => [each.name, each])));
-      place.hidden = series.size === 0;
-      if (place.hidden) return;
-      offer([...series.values()]);
+      if (series.size) offer([...series.values()]);
       view.render();
     },
   };
@@ -47,6 +49,7 @@ function growingChart(place) {
 
 function growingCurves(root, frame, drawn, options) {
   const { series } = options;
+  if (!drawn.length) return nothing(root, frame.right, frame.bottom, "No epoch has ended yet");
   const parts = [
     ["training", series.name],
     ["validation", `val_${series.name}`],
@@ -64,8 +67,8 @@ function growingCurves(root, frame, drawn, options) {
   const shapes = new Map();
   for (const curve of curves) {
     curve.points = pointsOf(curve.epochs, curve.values, x, y);
-    const { colour } = curve.look ?? OTHERS;
-    const line = svg("path", { class: curve.look ? curve.part : `${curve.part} ended`, d: path(curve.points), "--ink": colour });
+    const name = curve.look ? curve.part : `${curve.part} ended`;
+    const line = svg("path", { class: name, d: path(curve.points), "--ink": (curve.look ?? OTHERS).colour });
     shapes.set(curve.run.folder, [...(shapes.get(curve.run.folder) ?? []), line]);
     layer.append(line);
   }

@@ -9,23 +9,24 @@ const live = {
   asked: null, // when the question that is not answered yet was asked, in milliseconds of performance.now()
   answered: performance.now(), // when the server answered last
   problem: null, // why the last question was not answered
+  stale: null, // why the content of the study that is shown is not brought up to date
+  connected: true,
   timer: null,
   shown: null, // the name of the study that is shown
   address: null, // of its set
+  listed: "", // what the selector of studies says
   renewing: false,
   rebuilt: { at: -Infinity, took: 0 },
 };
 
-// The answer of the server; null, with the problem noted, if there is none.
+// The answer of the server and the problem, one of which is null.
 async function fetched(address) {
   try {
     const response = await fetch(address, { signal: AbortSignal.timeout(1000 * PATIENCE.answer), cache: "no-store" });
     const answer = await response.json();
-    live.problem = response.ok ? null : answer.error;
-    return response.ok ? answer : null;
+    return response.ok ? [answer, null] : [null, answer.error];
   } catch {
-    live.problem = "No connection to fitbench";
-    return null;
+    return [null, "No connection to fitbench"];
   }
 }
 
@@ -34,8 +35,8 @@ async function ask() {
   if (live.asked !== null) return;
   live.asked = performance.now();
   const since = live.token === null ? "" : `?${new URLSearchParams({ since: live.token })}`;
-  const answer = await fetched(`changes${since}`);
-  live.asked = null;
+  const [answer, problem] = await fetched(`changes${since}`);
+  Object.assign(live, { asked: null, problem });
   const { interval } = page.live;
   live.timer = setTimeout(ask, 1000 * (document.hidden ? Math.max(HIDDEN, interval) : interval));
   if (answer) take(answer);
@@ -52,7 +53,7 @@ function take(answer) {
   listStudies(isFirst);
   if (page.studies.some(({ name }) => name === live.shown)) {
     listChoices();
-    showNow(live.shown);
+    now.show(live.shown);
     renew();
   } else begin();
   if (!isFirst) announceFailures(changed);
@@ -67,7 +68,7 @@ function begin() {
   document.querySelector("main").replaceChildren();
   document.querySelector("h1").textContent = page.title;
   document.getElementById("summary").textContent = "";
-  showNow(undefined);
+  now.show(undefined);
 }
 
 // Lists the studies that the server names: the newest first, then those that begin before those that are listed.
@@ -80,20 +81,22 @@ function listStudies(isFirst) {
   for (const study of page.studies) study.runs = begunRuns(activity.studies.get(study.name));
 }
 
-let listedStudies = ""; // the texts of the studies in the selector
+// What the selector of studies says.
+function studyTexts() {
+  return JSON.stringify(page.studies.map(({ name, runs }) => [name, runs]));
+}
 
 function listChoices() {
-  const texts = JSON.stringify(page.studies.map(({ name, runs }) => [name, runs]));
-  if (texts === listedStudies || isOpen()) return;
-  listedStudies = texts;
+  if (studyTexts() === live.listed || isOpen()) return;
+  live.listed = studyTexts();
   selectors(...chosen());
 }
 
 function announceFailures(changed) {
   const failed = changed.filter(([run, before]) => run.state === "failed" && before?.state !== "failed");
   const told = failed.filter(([run]) => run.study === live.shown).map(([run]) => run);
-  if (told.length === 1) announce(`${told[0].run_id} failed: ${told[0].error ?? ""}`);
-  else if (told.length) announce(`${told.length} runs failed`);
+  if (told.length === 1) now.announce(`${told[0].run_id} failed: ${told[0].error ?? ""}`);
+  else if (told.length) now.announce(`${told.length} runs failed`);
 }
 
 // -- the content of the study that is shown ---------------------------------------------------------------------------
@@ -105,13 +108,13 @@ async function renew() {
   const rested = performance.now() - live.rebuilt.at > SHARE * live.rebuilt.took;
   if (live.renewing || !wanted || wanted.report === study.report || !rested) return;
   live.renewing = true;
-  const nothing = { sets: [], report: 0 };
-  const found = wanted.report ? await fetched(`study?${new URLSearchParams({ name })}`) : nothing;
+  const nothing = [{ sets: [], report: 0 }, null];
+  const [found, problem] = wanted.report ? await fetched(`study?${new URLSearchParams({ name })}`) : nothing;
   if (found) await untilIdle();
-  live.renewing = false;
-  if (!found) return;
+  Object.assign(live, { renewing: false, stale: problem });
+  if (!found || found.report === study.report) return;
   const start = performance.now();
-  Object.assign(study, { sets: found.sets, report: found.report ?? wanted.report });
+  Object.assign(study, { sets: found.sets, report: found.report });
   if (live.shown === name) rebuild();
   live.rebuilt = { at: performance.now(), took: performance.now() - start };
 }
@@ -120,36 +123,37 @@ shows.push((study) => {
   const [, set] = chosen();
   const shown = address(study, set);
   if (live.address !== shown) choices.clear();
-  Object.assign(live, { shown: study.name, address: shown });
+  Object.assign(live, { shown: study.name, address: shown, listed: studyTexts(), stale: null });
   history.replaceState(null, "", shown);
-  if (!set) document.getElementById("summary").textContent = "No run has finished yet";
-  marks.push(now.chart.mark);
-  showNow(study.name);
+  if (!set) document.getElementById("summary").textContent = "A report appears below when a run has finished";
+  marks.push(now.mark);
+  now.show(study.name);
   renew();
 });
 
 // -- the connection ---------------------------------------------------------------------------------------------------
 
+const now = nowSection();
 const lost = el("p", { class: "notice", id: "lost", hidden: true });
 
 function connection() {
   const waited = live.asked === null ? 0 : performance.now() - live.asked;
   const isLost = live.problem !== null || waited > 1000 * PATIENCE.notice;
-  if (isLost === lost.hidden) {
-    lost.hidden = !isLost;
-    now.live.classList.toggle("off", isLost);
-    setText(now.live, isLost ? "waiting" : "live");
-    announce(isLost ? (live.problem ?? "fitbench does not answer") : "fitbench answers again");
+  const problem = live.problem ?? "fitbench does not answer";
+  if (isLost === live.connected) {
+    live.connected = !isLost;
+    now.connected(!isLost);
+    now.announce(isLost ? problem : "fitbench answers again");
   }
   const seconds = (performance.now() - live.answered) / 1000;
   const old = seconds < 120 ? `${Math.round(seconds)} s` : age(seconds);
-  const problem = live.problem ?? "fitbench does not answer";
-  if (isLost) setText(lost, `${problem}. What is shown is ${old} old. The page goes on when fitbench answers again.`);
+  const waiting = `${problem}. What is shown is ${old} old. The page goes on when fitbench answers again.`;
+  setText(lost, isLost ? waiting : live.stale ? `The report below is not brought up to date: ${live.stale}` : "");
+  lost.hidden = !lost.textContent;
 }
 
 document.addEventListener("visibilitychange", () => document.hidden || ask());
 setInterval(connection, 1000);
 document.getElementById("summary").removeAttribute("role"); // it changes with every run that finishes
 document.getElementById("notices").append(lost);
-nowSection();
 ask();

@@ -45,8 +45,9 @@ function header(study) {
 
 function summary() {
   const states = data.states.map(([name, count]) => `${count.toLocaleString("en-US")} ${name}`).join(", ");
-  const written = page.live ? "live" : `written ${moment(page.written)} by fitbench ${page.version}`;
-  const of = [data.label, `${plural(data.count, "run")}: ${states}`, written].filter(Boolean);
+  const written = page.live ? "" : `written ${moment(page.written)} by fitbench ${page.version}`;
+  const runs = `${plural(data.count, "run")}${page.live ? " in the report below" : ""}`;
+  const of = [data.label, `${runs}: ${states}`, written].filter(Boolean);
   document.getElementById("summary").textContent = of.join(" · ");
   const notices = document.querySelector("main .notices");
   for (const text of data.notices) notices.append(el("p", { class: "notice" }, text));

@@ -23,7 +23,8 @@ function note(control, value) {
 }
 
 document.addEventListener("change", ({ target }) => {
-  if (target.closest("main") && !target.closest("#filter")) note(target, target.type === "checkbox" ? target.checked : target.value);
+  if (!target.closest("main") || target.closest("#filter")) return; // the state of the page has the filter
+  note(target, target.type === "checkbox" ? target.checked : target.value);
 });
 
 document.addEventListener(
@@ -50,7 +51,7 @@ function noteOrders() {
 function choose(control, value) {
   if (control.matches("details")) control.open = value;
   else if (control.matches("[type=checkbox]")) control.checked === value || control.click();
-  else if (control.matches(".segments")) [...control.children].find(({ textContent }) => textContent === value)?.click();
+  else if (control.matches(".segments")) [...control.children].find((each) => each.textContent === value)?.click();
   else if (control.matches(".scroll")) sortAgain(control, value);
   else if ([...control.options].some((option) => option.value === value)) {
     control.value = value;
@@ -89,7 +90,8 @@ function keptScroll() {
   const boxes = [...document.querySelectorAll("main .scroll, main figure, main .menu, #detail")]
     .filter((box) => box.scrollTop || box.scrollLeft)
     .map((box) => [nameOf(box), box.id, box.scrollLeft, box.scrollTop, box.querySelectorAll("tbody tr").length]);
-  const seen = [...document.querySelectorAll("#now, main > [id]")].find((part) => part.getBoundingClientRect().bottom > 0);
+  const parts = [...document.querySelectorAll("#now, #legend, main > section, main > .pair > section")];
+  const seen = parts.find((part) => part.getBoundingClientRect().bottom > 0);
   const top = seen?.getBoundingClientRect().top;
   return () => {
     for (const [name, id, left, down, rows] of boxes) {
@@ -99,7 +101,7 @@ function keptScroll() {
       box.scrollTo(left, down);
     }
     const part = seen && document.getElementById(seen.id);
-    if (part && !part.hidden) scrollBy(0, part.getBoundingClientRect().top - top);
+    if (part) scrollBy(0, part.getBoundingClientRect().top - top);
   };
 }
 
@@ -136,39 +138,5 @@ function rebuild() {
   }
   focus();
   scroll();
-  requestAnimationFrame(() => requestAnimationFrame(scroll)); // charts of a search are drawn when their size is observed
-}
-
-// -- whether the reader is in the middle of something -----------------------------------------------------------------
-
-const PAUSE = { typing: 1000, selecting: 30000 }; // milliseconds after which a reader has stopped
-let [pressed, acted] = [false, -Infinity];
-
-for (const kind of ["pointerdown", "pointerup", "pointercancel", "keydown"]) {
-  const noted = () => {
-    if (kind !== "keydown") pressed = kind === "pointerdown";
-    acted = performance.now();
-  };
-  addEventListener(kind, noted, true);
-}
-
-addEventListener("blur", () => {
-  pressed = false;
-});
-
-// Whether a list of choices is open, as far as the browser says so.
-function isOpen() {
-  return CSS.supports("selector(select:open)") && document.querySelector("select:open") !== null;
-}
-
-function isBusy() {
-  const since = performance.now() - acted;
-  if (pressed || since < PAUSE.typing || isOpen()) return true;
-  const selection = getSelection();
-  return since < PAUSE.selecting && !selection.isCollapsed && document.querySelector("main").contains(selection.anchorNode);
-}
-
-// Waits until the reader does nothing.
-async function untilIdle() {
-  while (isBusy()) await new Promise((done) => setTimeout(done, 200));
+  requestAnimationFrame(() => requestAnimationFrame(scroll)); // charts of a search are drawn in the next frame
 }
