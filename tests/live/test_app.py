@@ -24,7 +24,7 @@ from ..report.test_report import Parsed
 
 @pytest.fixture
 def client(tmp_path) -> TestClient:
-    return TestClient(make_app(Changes(Which([tmp_path / "outputs"])), 0.1, ("localhost",)), "http://localhost")
+    return TestClient(make_app(Changes(Which([tmp_path / "outputs"])), 0.001, ("localhost",)), "http://localhost")
 
 
 def rules(policy: str) -> dict[str, str]:
@@ -33,7 +33,7 @@ def rules(policy: str) -> dict[str, str]:
 
 def test_the_page_is_that_of_the_report_and_may_ask_its_own_server(make_run, client):
     empty = Parsed(client.get("/").text)
-    assert (empty.page["studies"], empty.page["title"], empty.page["live"]) == ([], "No runs yet", {"interval": 0.1})
+    assert (empty.page["studies"], empty.page["title"], empty.page["live"]) == ([], "No runs yet", {"interval": 0.001})
     make_run()
     answer = client.get("/")
     found = Parsed(answer.text)
@@ -150,9 +150,10 @@ def test_folder_that_does_not_exist_yet_is_waited_for(call, tmp_path, monkeypatc
     (tmp_path / "here").mkdir()
     if path == "outputs/later":
         (tmp_path / "outputs").mkdir()
+    monkeypatch.setattr("fitbench.live.app.FRESH_SECONDS", 0)
     served = []
     monkeypatch.setattr("fitbench.web.server.run", lambda app, *_, **__: served.append(app) or 0)
-    status, _, err = call("report", "--live", *([path] if path else []), "--port", 0)
+    status, _, err = call("report", "--live", *([path] if path else []), "--port", 0, "--interval", 0.1)
     assert status == 0
     assert f"{path or 'outputs'} does not exist yet; runs appear on the page when they begin" in err
     folder = Path(path or "outputs") / "study" / "run"

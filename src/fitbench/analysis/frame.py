@@ -84,7 +84,8 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
         except FitbenchError as error:
             left_out.append((folder, without_folder(error, folder)))
         else:
-            found += [row] * (row is not None)
+            if row is not None:
+                found.append(row)
     if not folders and not left_out:
         raise RequestError(
             f"no runs below {', '.join(map(str, paths))}; a run folder holds config.yaml or result.json "
