@@ -80,15 +80,16 @@ def test_one_look_is_enough_for_all_pages_that_ask_at_a_time():
 
     async def ask() -> list[int]:
         counted = Counted()
-        scans, seen = Scans(counted, 0.2), []  # type: ignore[arg-type]
-        for _ in range(2):
+        scans, seen = Scans(counted, 0.4), []  # type: ignore[arg-type]
+        for wait in (0.0, 0.01, 0.2, 0.0):
+            await asyncio.sleep(wait)
             await asyncio.gather(*(scans.newer() for _ in range(5)))
             seen.append(counted.scans)
         return seen
 
     began = time.monotonic()
-    assert asyncio.run(ask()) == [1, 2]
-    assert time.monotonic() - began >= 0.2
+    assert asyncio.run(ask())[::3] == [1, 2]  # on a busy computer, the second may have been late
+    assert time.monotonic() - began >= 0.4
 
 
 # -- the command ------------------------------------------------------------------------------------------------------

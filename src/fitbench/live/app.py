@@ -24,6 +24,9 @@ from fitbench.web.protection import COMMON, protect
 Result = TypeVar("Result")
 
 
+FRESH_SECONDS = 0.1  # for which a look at the runs counts as one of now, so that pages which ask together share it
+
+
 class Scans:
     """Looks at the runs when somebody asks, and at most once in `least` seconds for all pages together."""
 
@@ -34,10 +37,10 @@ class Scans:
         self._lock = asyncio.Lock()
 
     async def newer(self) -> None:
-        """Return when the runs have been looked at since the call."""
-        asked = time.monotonic()
+        """Return when the runs have been looked at since the call, or just before."""
+        old = time.monotonic() - min(FRESH_SECONDS, self._least)
         async with self._lock:
-            if self._began >= asked:  # another page has waited for this scan, too
+            if self._began > old:
                 return
             await asyncio.sleep(self._began + self._least - time.monotonic())
             self._began = time.monotonic()

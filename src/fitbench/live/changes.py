@@ -84,7 +84,7 @@ class Changes:
 
     def _by_study(self) -> dict[str, list[Run]]:
         studies: dict[str, list[Run]] = defaultdict(list)
-        for _, run in sorted(self._watch.runs.items()):
+        for run in self._watch.runs.values():
             if run.row is not None:
                 studies[encodable(run.row["study"])].append(run)
         return dict(studies)
@@ -109,7 +109,7 @@ class Changes:
     def _summarize(self, revision: int) -> bool:
         """Summarize all studies; gives whether a summary has changed."""
         folders: dict[str, list[StudyFolder]] = defaultdict(list)
-        studies = {str(Path(run.folder).parent): study for study, runs in self._runs.items() for run in runs}
+        studies = {run.parent: study for study, runs in self._runs.items() for run in runs}
         for folder in self._folders.values():
             if folder.search is not None or folder.sweep is not None:
                 folders[studies.get(folder.folder) or encodable(Path(folder.folder).name)].append(folder)

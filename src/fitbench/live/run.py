@@ -31,6 +31,7 @@ class Run:
 
     Attributes:
         folder: of the run.
+        parent: the folder above it.
         row: what its files say, as `rows.read_row` gives it; None if they cannot be read, or have gone.
         state: of the run; None without a row.
         problem: why its files cannot be read.
@@ -44,6 +45,7 @@ class Run:
     def __init__(self, folder: str, followed: bool) -> None:
         """Watch a folder. `followed`: whether the epochs of a run that has ended already are read, too."""
         self.folder = folder
+        self.parent = str(Path(folder).parent)
         self.row: Row | None = None
         self.state: State | None = None
         self.problem: str | None = None
