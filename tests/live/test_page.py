@@ -282,7 +282,7 @@ MANY = """
 clearTimeout(live.timer);
 live.asked = 0; // the page asks no more
 const counts = { finished: 980, failed: 10, pruned: 0, interrupted: 0, running: 10 };
-const study = { name: "many", kind: "sweep", total: 1200, ...counts, left: 60, newest: 0, report: 0 };
+const study = { name: "many", kind: "search", total: 1200, ...counts, left: 60, newest: 0, report: 0 };
 const run = (i, epochs, from) => ({
   folder: `many/${i}`, run_id: `run${i}`, study: "many", label: `seed ${i}`, epoch: epochs, epochs: 500, left: 9,
   state: i < 10 ? "running" : i < 20 ? "failed" : "finished", error: i >= 10 && i < 20 ? "an error" : null,
@@ -317,5 +317,7 @@ def test_of_a_thousand_runs_an_epoch_changes_the_rows_that_run_alone(page):
     assert changes < 400
     assert outside == []
     assert "and 5 more" in page.text("#now .failed-part")
+    assert page.text("#now .answer") == "990 of 1,200 trials ended"
+    assert page.text("#now .how-far .said") == "Best so far: validation accuracy 0.4000, seed 20"
     assert page.points() == 201
     assert page.problems() == []

@@ -9,7 +9,8 @@ const ELSEWHERE = 3; // other studies that are named at most
 function nowSection() {
   const badge = el("span", { class: "live" }, "live");
   const heading = el("div", { class: "heading" }, el("h2", { id: "now-title" }, "Now"), badge);
-  const empty = el("p", { class: "empty", hidden: true }, emptyText());
+  const below = `No runs yet below ${page.paths.join(", ")}. They appear here when they begin: `;
+  const empty = el("p", { class: "empty", hidden: true }, below, el("code", {}, "fitbench train"));
   const [progress, running, failures, elsewhere] = [progressPart(), runningPart(), failuresPart(), elsewherePart()];
   const said = el("p", { class: "unseen", role: "status" });
   const parts = [progress.node, elsewhere.node, running.node, failures.node];
@@ -40,10 +41,6 @@ function nowSection() {
     },
     mark: running.mark,
   };
-}
-
-function emptyText() {
-  return `No runs yet below ${page.paths.join(", ")}. They appear here when they begin: fitbench train`;
 }
 
 function setText(node, text) {
