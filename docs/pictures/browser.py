@@ -32,6 +32,7 @@ def serve(runs: Sequence[Path], picture: Path) -> None:
         driver.get(address)
         wait = WebDriverWait(driver, 60)
         wait.until(lambda _: driver.find_elements(By.CSS_SELECTOR, ".card"))
+        wait.until(lambda _: len(driver.find_elements(By.CSS_SELECTOR, ".sample img")) == 3)
         pad = driver.find_element(By.ID, "pad")
         side = pad.size["width"]
         for first, *others in NINE:
