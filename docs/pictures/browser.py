@@ -28,7 +28,7 @@ def report(page: Path, picture: Path) -> None:
 
 def serve(runs: Sequence[Path], picture: Path) -> None:
     """The page of `fitbench serve` with these runs, after a nine was drawn."""
-    with served(runs) as address, chromium(1280, 680, 1.5) as driver:
+    with served(runs) as address, chromium(1280, 740, 1.5) as driver:
         driver.get(address)
         wait = WebDriverWait(driver, 60)
         wait.until(lambda _: driver.find_elements(By.CSS_SELECTOR, ".card"))
