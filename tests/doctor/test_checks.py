@@ -363,6 +363,20 @@ def test_narrow_terminals_and_other_encodings_are_noted():
     assert_finding(surroundings.encoding("ANSI_X3.4-1968"), "note", "ANSI_X3.4-1968", "LC_ALL")
 
 
+def test_project_of_the_current_folder_is_named_and_checked(tmp_path, monkeypatch):
+    pytest.importorskip("fitbench.project.settings")
+    (tmp_path / "conf").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for text, status, found in (
+        ("", "ok", "no pyproject.toml"),
+        ("config_dir = 'conf'", "ok", str(tmp_path / "conf")),
+        ("config_dir = 'none'", "problem", "there is no folder"),
+    ):
+        (tmp_path / "pyproject.toml").write_text(f"[tool.fitbench]\n{text}\n" if text else "")
+        [finding] = surroundings.project()
+        assert_finding(finding, status, found)
+
+
 def test_cluster_without_a_launcher_says_which_extra_is_missing(installed):
     assert_finding(surroundings.cluster("/usr/bin/sbatch", {}), "ok", "hydra/launcher=submitit_slurm")
     assert_finding(surroundings.cluster(None, {}), "ok", "no sbatch")

@@ -79,6 +79,7 @@ def _sections(questions: Mapping[str, Question], outputs: Path) -> dict[str, dic
             "limits": surroundings.limits,
             "text": surroundings.encoding,
             "terminal": surroundings.terminal,
+            "project": surroundings.project,
             "Slurm": lambda: surroundings.cluster(shutil.which("sbatch")),
         },
         "Extras": {"extras": packages.extras},

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import locale
 import os
 import resource
 import shutil
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 
-from fitbench.doctor.finding import Finding, note, ok
+from fitbench.doctor.finding import Finding, note, ok, problem
 from fitbench.doctor.packages import installed
+from fitbench.errors import RequestError
 from fitbench.training.variables import variables
 
 FEWEST_FILES, FEWEST_PROCESSES, NARROW = 1024, 1000, 80
@@ -100,3 +103,17 @@ def cluster(sbatch: str | None, environ: Mapping[str, str] = os.environ) -> Find
     if installed("hydra-submitit-launcher"):
         return ok("Slurm", f"{sbatch}; -m hydra/launcher=submitit_slurm sends jobs there", sbatch=sbatch)
     return note("Slurm", f"{sbatch}, but no launcher for it", "pip install 'fitbench[submitit]'", sbatch=sbatch)
+
+
+def project() -> list[Finding]:
+    """What the `[tool.fitbench]` that counts in the current folder names; nothing where no version has projects."""
+    if not find_spec("fitbench.project"):
+        return []
+    try:
+        settings = importlib.import_module("fitbench.project.settings").find_settings()
+    except RequestError as error:
+        return [problem("project", str(error), "correct the table [tool.fitbench]")]
+    if settings.file is None:
+        return [ok("project", "no pyproject.toml with [tool.fitbench] here or above", file=None)]
+    named = ", ".join(map(str, (*settings.config_dirs, *settings.sources)))
+    return [ok("project", f"{settings.file}: {named or 'names no folders'}", file=str(settings.file))]
