@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -95,9 +96,15 @@ def test_one_look_is_enough_for_all_pages_that_ask_at_a_time():
 # -- the command ------------------------------------------------------------------------------------------------------
 
 
-def test_command_serves_until_ctrl_c_which_ends_it_at_once_with_connections_open(make_run, tmp_path, tree):
-    make_run()
-    command = [sys.executable, "-m", "fitbench", "report", "--live", "outputs", "--port", "0", "--interval", "0.2"]
+def test_command_serves_what_it_may_only_read_and_ctrl_c_ends_it_at_once_with_connections_open(
+    make_run, tmp_path, tree
+):
+    run = make_run()
+    for path in (run, *run.iterdir(), *run.parents[:2]):
+        path.chmod(path.stat().st_mode & ~0o222)
+    is_root = os.getuid() == 0 and shutil.which("setpriv")
+    command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if is_root else []
+    command += [sys.executable, "-m", "fitbench", "report", "--live", "outputs", "--port", "0", "--interval", "0.2"]
     before = tree()
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None

@@ -63,14 +63,15 @@ def make_app(changes: Changes, interval: float, hosts: Sequence[str] = ("*",)) -
 
     async def changed(request: Request) -> Response:
         await scans.newer()
-        return _json(await in_background(changes.since, request.query_params.get("since")))
+        since = request.query_params.get("since")
+        return await in_background(lambda: _json(changes.since(since)))
 
     async def study(request: Request) -> Response:
         name = request.query_params.get("name", "")
         content = await in_background(changes.study, name)
         if content is None:
             raise HTTPException(404, f"no run of the study '{clean(name)[:80]}' has finished")
-        return _json(content)
+        return await in_background(_json, content)
 
     app = Starlette(routes=[Route("/", show), Route("/changes", changed), Route("/study", study)])
     protect(app, hosts, COMMON, cache="no-store")

@@ -74,7 +74,7 @@ class Reports:
 
     def collected(self) -> list[Report]:
         """The reports that have content, which need not be of their revision."""
-        return [report for report in self._reports.values() if report.collected and report.revision]
+        return [report for report in [*self._reports.values()] if report.collected and report.revision]
 
     def get(self, study: str, rows: Callable[[], Sequence[Row]]) -> Report:
         """The report of a study, collected if it is not of its revision.
