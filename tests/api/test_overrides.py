@@ -19,8 +19,8 @@ class Colour(Enum):
 @pytest.mark.parametrize(
     ("value", "read"),
     [
-        *((value, value) for value in (None, True, False, 0, -3, 1e-3, 1e300, "", "mlp", "a b", "a,b", "it's", 'a "b"')),
-        *((value, value) for value in ("null", "True", "1", "1e-3", "${seed}", "a=b", "[1]", "x: y", "\\", "a\\'", "ü ∞")),
+        *((value, value) for value in (None, True, False, 0, -3, 1e-3, 1e300, "", "mlp", "a b", "a,b", "it's", '"')),
+        *((value, value) for value in ("null", "True", "1", "1e-3", "${seed}", "a=b", "[1]", "x: y", "\\", "a\\'")),
         *((value, value) for value in ([], [1, "a,b", None], [[300, 100], []], {"a": 1, "b": {"c": [True]}})),
         ((1, 2), [1, 2]),
         (range(3), [0, 1, 2]),
@@ -54,10 +54,11 @@ def test_a_value_is_read_as_it_was_given(value, read):
             {"data": {"_target_": "mine.load", "rows": 5}},
             ["data=function", "++data._target_=mine.load", "++data.rows=5"],
         ),
+        ({"model": {"_target_": "my.net", "width": 5}}, ["~model", "++model={name:net,_target_:my.net,width:5}"]),
         ({"optimizer": {"name": "sgd", "+momentum": 0.9}}, ["optimizer=sgd", "+optimizer.momentum=0.9"]),
         ({"optimizer/schedule": "cosine"}, ["optimizer/schedule=cosine"]),
         ({"experiment": "x", "+continue": "RUN"}, ["+experiment=x", "+continue=RUN"]),
-        ({"training": {"early_stopping": {"patience": 2}}}, ["training.early_stopping={patience:2}"]),
+        ({"training": {"early_stopping": {"patience": 2}}}, ["++training.early_stopping={patience:2}"]),
     ],
 )
 def test_dictionaries_and_texts_become_overrides(given, words):

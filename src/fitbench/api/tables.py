@@ -88,8 +88,10 @@ def compare(
     compared = compare_groups(which, _joined(by), names[0] if names else None, baseline, names[1:])
     columns = of_scripts(compared)
     frame = pd.DataFrame(records(columns), columns=[name for column in columns for name in column.values])
-    for name in frame.columns[frame.isna().any() & (frame.dtypes == object)]:
-        frame[name] = frame[name].infer_objects()
+    of_numbers = ("integer", "floating", "mixed-integer-float", "empty")
+    for name in frame.select_dtypes("object"):
+        if pd.api.types.infer_dtype(frame[name], skipna=True) in of_numbers:
+            frame[name] = frame[name].astype("float64")
     frame.attrs["left_out"] = list(compared[0].left_out)
     return frame
 
