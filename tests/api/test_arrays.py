@@ -33,7 +33,7 @@ def test_the_same_arrays_are_the_same_run(outputs):
     assert run.evaluate(X[40:], Y[40:])["accuracy"] == pytest.approx(run.metrics["test_accuracy"])
     others = fitbench.sweep([MODEL], data=PARTS | {"x_test": X[40:] + 1}, outputs=outputs, progress=False)
     assert others["data.name"][0].startswith("arrays_")
-    assert len(list(outputs.glob("default/*"))) == len(list((outputs / ".arrays").iterdir())) == 2
+    assert len(list(outputs.glob("default/*-s0"))) == len(list((outputs / ".arrays").iterdir())) == 2
 
 
 def test_two_pairs_and_settings_are_taken(tmp_path):
