@@ -79,11 +79,12 @@ def empty(width: float, height: float, layout: bool = True) -> Figure:
     It fits its parts into itself, unless `layout` is False, which is faster where a figure has many parts.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    from fitbench.charts.inline import InlineFigure
+
     engine = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0) if layout else "none"
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout=engine)  # type: ignore[arg-type]
+    figure = InlineFigure(figsize=(width, height), dpi=DPI, facecolor="white", layout=engine)  # type: ignore[arg-type]
     FigureCanvasAgg(figure)
     return figure
 
