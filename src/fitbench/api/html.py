@@ -115,7 +115,7 @@ def _table(columns: Sequence[Column]) -> str:
     heads = "".join(f"<th>{_text(column.head)}</th>" for column in columns)
     lines = list(zip(*(column.cells for column in columns), strict=True))
     rows = "".join(_row(line, ' class="fitbench-first"' * (not place)) for place, line in enumerate(lines))
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
+    return f"<table class="fitbench-table"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
 
 
 def _row(cells: Sequence[object], attributes: str = "") -> str:
@@ -146,7 +146,7 @@ def _settings(run: RunFiles) -> str:
     settings = different(run.config)
     rows = "".join(map(_row, settings.items()))
     title = f"{counted(len(settings), 'setting')} of this run"
-    return f"<details><summary>{title}</summary><table><tbody>{rows}</tbody></table></details>" if rows else ""
+    return f"<details><summary>{title}</summary><table class="fitbench-table"><tbody>{rows}</tbody></table></details>" if rows else ""
 
 
 # -- the style --------------------------------------------------------------------------------------------------------
