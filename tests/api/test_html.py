@@ -126,7 +126,9 @@ def test_what_a_run_folder_holds_is_text(make_run):
         "div", "style", "p", "strong", "span", "table", "thead", "tbody", "tr", "th", "td", "dl", "dt", "dd", "figure",
         "figcaption", "svg", "g", "path", "text", "circle", "title", "details", "summary",
     }  # fmt: skip
-    assert not {name for _, attributes in page.elements for name in attributes if name.startswith(("on", "src", "href"))}
+    assert not {
+        name for _, attributes in page.elements for name in attributes if name.startswith(("on", "src", "href"))
+    }
 
 
 def test_the_style_is_for_runs_alone_and_loads_nothing(make_run):
@@ -167,7 +169,7 @@ def test_the_figure_is_drawn_once_as_a_picture_of_the_curves(make_run):
     assert picture.startswith(b"\x89PNG")
     assert size == {"width": 672, "height": 269}
     assert [axes.get_title(loc="left") for axes in Run(folder).plot("val_loss").axes] == ["Loss"]
-    with pytest.raises(RequestError, match="^metric: the history has no 'acuracy'; did you mean accuracy"):
+    with pytest.raises(RequestError, match=r"^metric: the history has no 'acuracy'; did you mean accuracy"):
         Run(folder).plot("acuracy")
     with pytest.raises(RequestError, match="no epoch is recorded"):
         Run(make_run("study=new", history=[], finished=False)).plot()

@@ -4,7 +4,7 @@ import importlib
 import re
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,12 +27,20 @@ while time.monotonic() < end:
     count += 1
 line.close([f"{count} steps"])
 """,
-    # a run that fails, and a sweep of which one run fails
+    # a run that fails
     """
 try:
-    fitbench.train("model=mlp", "training.epochs=2", "training.callbacks=[{_target_:os._no_such}]")
-except fitbench.FitbenchError as error:
-    print(type(error).__name__)
+    fitbench.train("model=mlp", "optimizer=sgd", "optimizer.learning_rate=1e30", "training.epochs=3")
+except fitbench.FitbenchError:
+    print("failed")
+""",
+    # a sweep in this process, of which one run fails
+    """
+try:
+    fitbench.sweep(["optimizer.learning_rate=1e30", "optimizer.learning_rate=0.1"], "optimizer=sgd", model="softmax",
+                   training={"epochs": 1}, study="broken")
+except fitbench.SweepFailed as error:
+    print(len(error.runs))
 """,
     # with pyplot's figures inline, a figure is shown once
     "%matplotlib inline\nimport matplotlib.pyplot\nrun.plot()",
@@ -86,8 +94,12 @@ def test_every_cell_runs_and_has_outputs_of_the_committed_kinds(notebook):
     assert "image/png" in kinds[1]
     html = notebook.again.cells[1].outputs[-1].data["text/html"]
     assert html.count("<svg") == 2
-    assert [output.text for cell in notebook.again.cells for output in cell.get("outputs", []) 
-            if output.get("name") == "stderr"] == []
+    assert [
+        output.text
+        for cell in notebook.again.cells
+        for output in cell.get("outputs", [])
+        if output.get("name") == "stderr"
+    ] == []
 
 
 def test_the_printed_accuracies_are_the_committed_ones(notebook):
@@ -121,3 +133,19 @@ def test_updates_are_few_and_their_text_is_no_markup(notebook):
     assert re.fullmatch(r"\d+ steps", output.data["text/plain"])
     sent = notebook.messages[len(notebook.again.cells)]
     assert 1 <= sent.count("update_display_data") <= 6
+
+
+def test_a_run_that_fails_says_how_far_it_came(notebook):
+    line, printed = notebook.more[1].outputs
+    assert re.fullmatch(r"(epoch \d/3)?.*  not finished", line.data["text/plain"])
+    assert printed.text == "failed\n"
+
+
+def test_a_sweep_says_how_many_runs_failed(notebook):
+    line, printed = notebook.more[2].outputs
+    assert re.fullmatch(r"2/2 runs  best val 0\.\d{4}  1 failed  \d+ s", line.data["text/plain"])
+    assert printed.text == "2\n"
+
+
+def test_a_figure_is_shown_once_also_where_figures_of_pyplot_are_inline(notebook):
+    assert [sorted(output.data) for output in notebook.more[3].outputs] == [["image/png", "text/plain"]]

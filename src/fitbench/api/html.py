@@ -26,6 +26,7 @@ from fitbench.text import clean, counted, number
 if TYPE_CHECKING:
     from fitbench.api.run import Run
 
+TABLE = '<table class="fitbench-table">'
 DIGITS = 4  # of metrics that the run does not describe
 ERROR = Colour("#b3261e", "#ff8a80")
 GROUNDS = {  # how a page says which ground it has; others have that of the reader's system
@@ -115,7 +116,7 @@ def _table(columns: Sequence[Column]) -> str:
     heads = "".join(f"<th>{_text(column.head)}</th>" for column in columns)
     lines = list(zip(*(column.cells for column in columns), strict=True))
     rows = "".join(_row(line, ' class="fitbench-first"' * (not place)) for place, line in enumerate(lines))
-    return f"<table class="fitbench-table"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
+    return f"{TABLE}<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
 
 
 def _row(cells: Sequence[object], attributes: str = "") -> str:
@@ -146,7 +147,7 @@ def _settings(run: RunFiles) -> str:
     settings = different(run.config)
     rows = "".join(map(_row, settings.items()))
     title = f"{counted(len(settings), 'setting')} of this run"
-    return f"<details><summary>{title}</summary><table class="fitbench-table"><tbody>{rows}</tbody></table></details>" if rows else ""
+    return f"<details><summary>{title}</summary>{TABLE}<tbody>{rows}</tbody></table></details>" if rows else ""
 
 
 # -- the style --------------------------------------------------------------------------------------------------------
