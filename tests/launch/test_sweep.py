@@ -431,7 +431,7 @@ def test_run_whose_code_exits_has_failed_and_the_others_go_on(tmp_path, monkeypa
     (tmp_path / "conf" / "model" / "exiting.yaml").write_text("_target_: exiting.net\nname: exiting\n")
     (tmp_path / "exiting.py").write_text(EXITING)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(FitbenchError, match=r"^1 of 2 runs failed; run the same command again to train them$"):
+    with pytest.raises(FitbenchError, match=r"^1 of 2 runs failed; launch the sweep again to train them$"):
         launch(["-m", "--config-dir", str(tmp_path / "conf"), *QUICK, "model=exiting,softmax", f"outputs={tmp_path}"])
     [failed, finished] = folders_of(tmp_path / "default")
     assert (state_of(failed), state_of(finished)) == (State.failed, State.finished)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitbench.api.process import alone
+from fitbench.api.process import alone, loaded_backend
 from fitbench.errors import FitbenchError
 from fitbench.metrics import join
 from fitbench.record import reading
@@ -47,11 +47,11 @@ class Run:
 
     def __init__(self, name: str | os.PathLike[str], outputs: str | os.PathLike[str] = "outputs") -> None:
         self.folder = find_run(os.fspath(name), Path(outputs)).absolute()
-        self._reader: tuple[bool, str, Reader] | None = None
+        self._loaded: tuple[tuple[bool, str], Reader] | None = None
 
     @property
     def run_id(self) -> str:
-        """The name of the run: `<data>-<model>-<optimizer>-<config_id>-s<seed>`, and `-f<fold>` where there are folds."""
+        """The name of the run, `<data>-<model>-<optimizer>-<config_id>-s<seed>`; with folds `-f<fold>` follows."""
         return self.folder.name
 
     @property
@@ -142,9 +142,9 @@ class Run:
     def model(self, trust: bool = False) -> keras.Model:
         """The trained Keras model.
 
-        It takes examples as data sets have them, such as images uint8 [N, height, width, channels], and prepares them in
-        its first layers. It gives raw outputs, float32 [N, outputs]: logits, or the values of a regression. `outputs` and
-        `predict` give probabilities and names.
+        It takes examples as data sets have them, such as images uint8 [N, height, width, channels], and prepares them
+        in its first layers. It gives raw outputs, float32 [N, outputs]: logits, or the values of a regression.
+        `outputs` and `predict` give probabilities and names.
 
         Args:
             trust: load a model that has code of its own, which may do anything. Without it only layers of Keras and
@@ -153,7 +153,8 @@ class Run:
         Raises:
             FitbenchError: the run is not finished, its model is damaged, or needs code of its own without `trust`.
         """
-        return self._open(trust).model
+        with alone():
+            return self._open(trust).model
 
     def outputs(self, x: Any, trust: bool = False) -> npt.NDArray[np.float32]:
         """The probability of each class or label, or the value of each target, float32 [N, outputs].
@@ -173,7 +174,11 @@ class Run:
             RequestError: a DataFrame lacks a column.
             FitbenchError: as `model`.
         """
-        return self._open(trust).predictions(self._inputs(x))
+        from fitbench.inference.in_memory import inputs_in_memory
+
+        with alone():
+            reader = self._open(trust)
+            return reader.predictions(inputs_in_memory(x, reader))
 
     def predict(self, x: Any, trust: bool = False) -> pd.DataFrame:
         """What the model says of N examples, one row for each, as `fitbench predict` writes it.
@@ -190,12 +195,25 @@ class Run:
         Raises:
             FitbenchError: as `outputs`.
         """
+        import pandas as pd
+
+        from fitbench.inference.in_memory import inputs_in_memory
+        from fitbench.inference.layout import Layout
+        from fitbench.inference.rows import answers
+
+        with alone():
+            reader = self._open(trust)
+            found = answers(reader, inputs_in_memory(x, reader))
+        columns = Layout.of((), reader.inputs.noun, reader.task, reader.names).answers
+        index = x.index if isinstance(x, pd.DataFrame | pd.Series) else None
+        rows = [answer or [None] * len(columns) for answer in found]
+        return pd.DataFrame(rows, columns=list(columns), index=index)
 
     def evaluate(self, x: Any, y: Any, trust: bool = False) -> dict[str, float | None]:
         """The loss and the metrics of the run on N other examples, by name, such as {'loss': .., 'accuracy': ..}.
 
-        Nothing is recorded; `fitbench evaluate` records. A metric that is undefined is None, and so is a loss that is no
-        function of Keras without `trust`. Without `trust`, metrics that are functions of the user's are left out.
+        Nothing is recorded; `fitbench evaluate` records. A metric that is undefined is None, and so is a loss that is
+        no function of Keras without `trust`. Without `trust`, metrics that are functions of the user's are left out.
 
         Args:
             x: as in `outputs`.
@@ -207,6 +225,22 @@ class Run:
             DataError: as `outputs`, or `y` does not fit the run.
             FitbenchError: as `model`.
         """
+        from fitbench.inference.evaluate import evaluate_examples
+        from fitbench.inference.in_memory import inputs_in_memory, targets_in_memory
+
+        with alone():
+            reader = self._open(trust)
+            inputs = inputs_in_memory(x, reader)
+            return evaluate_examples(reader, inputs, targets_in_memory(y, len(inputs), reader), trust)
+
+    def _open(self, trust: bool) -> Reader:
+        """The model, which is loaded again after the run was trained again."""
+        from fitbench.inference.reader import finished, open_run
+
+        key = trust, finished(self.folder)["finished_at"]
+        if self._loaded is None or self._loaded[0] != key:
+            self._loaded = key, open_run(self.folder, trust, loaded_backend())
+        return self._loaded[1]
 
     # -- for people ---------------------------------------------------------------------------------------------------
 

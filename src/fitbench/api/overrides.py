@@ -1,0 +1,103 @@
+"""What a configuration is given in Python: texts, dictionaries and keyword arguments become overrides of Hydra."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fitbench.composition.overrides import in_grammar, shown
+from fitbench.config.folder import conf_folder
+from fitbench.errors import RequestError
+
+Overrides = str | Mapping[str, Any] | Sequence["Overrides"]  # of one configuration
+Folders = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+ADDED = ("experiment", "continue")  # keys that Hydra takes with + alone
+CHOOSING = ("source", "name")  # keys of a section whose value may be the name of a file of its group
+
+
+def words_of(overrides: Iterable[Overrides], values: Mapping[str, Any], folders: Sequence[Path]) -> list[str]:
+    """The overrides as texts, in their order; those of keyword arguments come last.
+
+    Args:
+        overrides: texts KEY=VALUE in Hydra's grammar; dictionaries, nested or with dotted keys, whose values are
+            Python's; or sequences of these.
+        values: keyword arguments: top-level keys and groups.
+        folders: the user's folders of configurations, in which the files of groups are looked for beside conf/.
+
+    Raises:
+        RequestError: something is none of these.
+    """
+    places = [conf_folder(), *folders]
+    return [word for each in (*overrides, values) for word in _words(each, places)]
+
+
+def sets_of(given: Overrides, folders: Sequence[Path]) -> list[list[str]]:
+    """The sets of overrides of a sweep: one for each element of a list, or one of a text or a dict.
+
+    Raises:
+        RequestError: as `words_of`.
+    """
+    sets = [given] if isinstance(given, str | Mapping) else given
+    return [words_of([each], {}, folders) for each in sets]
+
+
+def varied(values: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """Keyword arguments of a sweep: the overrides of those that are several values, and the others."""
+    several, single = [], {}
+    for key, value in values.items():
+        if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | os.PathLike):
+            several.append(f"{'+' * (key in ADDED)}{key}=choice({','.join(map(in_grammar, value))})")
+        else:
+            single[key] = value
+    return several, single
+
+
+def folders_of(config_dir: Folders | None) -> list[Path]:
+    """The folders of an argument `config_dir`: a path, or several."""
+    given = [] if config_dir is None else [config_dir] if isinstance(config_dir, str | os.PathLike) else config_dir
+    return [Path(folder) for folder in given]
+
+
+def _words(given: Overrides, places: Sequence[Path]) -> Iterator[str]:
+    if isinstance(given, str):
+        yield given
+    elif isinstance(given, Mapping):
+        for key, value in given.items():
+            yield from _of_key(key, value, places)
+    elif isinstance(given, Sequence):
+        for each in given:
+            yield from _words(each, places)
+    else:
+        raise RequestError(f"{shown(given)}: expected overrides: a text KEY=VALUE, a dict, or a list of these")
+
+
+def _of_key(key: Any, value: Any, places: Sequence[Path]) -> Iterator[str]:
+    if not isinstance(key, str):
+        raise RequestError(f"{shown(key)}: a key of a dict of overrides is a text, such as 'training.epochs'")
+    if isinstance(value, Mapping) and "." not in key and "/" not in key:
+        yield from _of_section(key, value, places)
+    else:
+        yield f"{'+' * (key in ADDED)}{key}={in_grammar(value)}"
+
+
+def _of_section(section: str, values: Mapping[str, Any], places: Sequence[Path]) -> Iterator[str]:
+    """The overrides of a section: first the choice of a file of its group, if it names one, then its values.
+
+    Further arguments of a function that `_target_` names are added.
+    """
+    settings = dict(values)
+    chosen = next((key for key in CHOOSING if _has_file(section, settings.get(key), places)), None)
+    if chosen is not None:
+        yield f"{section}={in_grammar(settings.pop(chosen))}"
+    elif section == "data" and "_target_" in settings:
+        yield "data=function"
+    sign = "++" if "_target_" in settings else ""
+    for key, value in settings.items():
+        name = str(key).lstrip("+~")
+        yield f"{sign or str(key)[: -len(name) or None]}{section}.{name}={in_grammar(value)}"
+
+
+def _has_file(group: str, name: Any, places: Sequence[Path]) -> bool:
+    return isinstance(name, str) and any((place / group / f"{name}.yaml").is_file() for place in places)
