@@ -13,8 +13,8 @@ pytest.importorskip("nbclient", reason="needs pip install -e '.[dev]'")
 
 ROOT = Path(__file__).parents[2]
 ACCURACY = re.compile(r"test accuracy (0\.\d{4})")
+TIME = r"[\d:]+( s)?"
 CLOSE = 0.03  # between the accuracies of two processors: 30 of 1,000 test examples
-AGAIN = "run `python -m docs.notebook`"
 MORE = (  # cells that the notebook does not have
     # many updates: few are sent
     """
@@ -37,10 +37,14 @@ except fitbench.FitbenchError:
     # a sweep in this process, of which one run fails
     """
 try:
-    fitbench.sweep(["optimizer.learning_rate=1e30", "optimizer.learning_rate=0.1"], "optimizer=sgd", model="softmax",
+    fitbench.sweep(["optimizer.learning_rate=1e30", "optimizer.learning_rate=0.1"], "optimizer=sgd", model="mlp",
                    training={"epochs": 1}, study="broken")
 except fitbench.SweepFailed as error:
     print(len(error.runs))
+""",
+    """
+fitbench.search({"optimizer.learning_rate": "interval(0.001,0.01)"}, model="softmax", trials=2, training={"epochs": 1})
+print("searched")
 """,
     # with pyplot's figures inline, a figure is shown once
     "%matplotlib inline\nimport matplotlib.pyplot\nrun.plot()",
@@ -110,9 +114,9 @@ def test_the_printed_accuracies_are_the_committed_ones(notebook):
 
 def test_progress_is_one_line_that_is_replaced_and_stays(notebook):
     trained, swept = (notebook.again.cells[place].outputs[0].data for place in (1, 7))
-    assert re.fullmatch(r"epoch 5/5  loss 0\.\d{4}  accuracy 0\.\d{4}  val loss 0\.\d{4}  accuracy 0\.\d{4}  \d+ s",
+    assert re.fullmatch(r"epoch 5/5  loss 0\.\d{4}  accuracy 0\.\d{4}  val loss 0\.\d{4}  accuracy 0\.\d{4}  [\d:]+( s)?",
                         trained["text/plain"])  # fmt: skip
-    assert re.fullmatch(r"6/6 runs  best val 0\.\d{4}  \d+ s", swept["text/plain"])
+    assert re.fullmatch(rf"6/6 runs  best val 0\.\d{{4}}  {TIME}", swept["text/plain"])
     assert notebook.messages[7].count("display_data") == 1
     assert notebook.messages[7].count("update_display_data") >= 1
 
@@ -143,9 +147,15 @@ def test_a_run_that_fails_says_how_far_it_came(notebook):
 
 def test_a_sweep_says_how_many_runs_failed(notebook):
     line, printed = notebook.more[2].outputs
-    assert re.fullmatch(r"2/2 runs  best val 0\.\d{4}  1 failed  \d+ s", line.data["text/plain"])
+    assert re.fullmatch(rf"2/2 runs  best val 0\.\d{{4}}  1 failed  {TIME}", line.data["text/plain"])
     assert printed.text == "2\n"
 
 
+def test_a_search_ends_with_the_best_trial(notebook):
+    line, printed = notebook.more[3].outputs
+    assert re.fullmatch(rf"2/2 trials  best val_accuracy 0\.\d{{4}} \(trial [01]\)  {TIME}", line.data["text/plain"])
+    assert printed.text == "searched\n"
+
+
 def test_a_figure_is_shown_once_also_where_figures_of_pyplot_are_inline(notebook):
-    assert [sorted(output.data) for output in notebook.more[3].outputs] == [["image/png", "text/plain"]]
+    assert [sorted(output.data) for output in notebook.more[4].outputs] == [["image/png", "text/plain"]]
