@@ -54,7 +54,7 @@ class FitbenchSweeper(BasicSweeper):
             self.hydra_context.config_loader,
             arguments,
             self._parse_config(),
-            entries,  # type: ignore[arg-type]
+            entries,
         )
         self.config.study = jobs[0].config.study
         name = self.config.hydra.runtime.choices["hydra/launcher"]

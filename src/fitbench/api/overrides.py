@@ -14,6 +14,7 @@ from fitbench.errors import RequestError
 Overrides = str | Mapping[str, Any] | Sequence["Overrides"]  # of one configuration
 Folders = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 ADDED = ("experiment", "continue")  # keys that Hydra takes with + alone
+DATA = "data"  # the section in which a file, function.yaml, is for what is the user's
 CHOOSING = ("source", "name")  # keys of a section whose value may be the name of a file of its group
 
 
@@ -79,24 +80,34 @@ def _of_key(key: Any, value: Any, places: Sequence[Path]) -> Iterator[str]:
     if isinstance(value, Mapping) and "." not in key and "/" not in key:
         yield from _of_section(key, value, places)
     else:
-        yield f"{'+' * (key in ADDED)}{key}={in_grammar(value)}"
+        yield _override(key, value, is_open=False)
 
 
 def _of_section(section: str, values: Mapping[str, Any], places: Sequence[Path]) -> Iterator[str]:
     """The overrides of a section: first the choice of a file of its group, if it names one, then its values.
 
-    Further arguments of a function that `_target_` names are added.
+    A section with a `_target_` and no file, which describes something of the user's, takes the place of the default.
     """
     settings = dict(values)
     chosen = next((key for key in CHOOSING if _has_file(section, settings.get(key), places)), None)
+    target = settings.get("_target_")
     if chosen is not None:
         yield f"{section}={in_grammar(settings.pop(chosen))}"
-    elif section == "data" and "_target_" in settings:
-        yield "data=function"
-    sign = "++" if "_target_" in settings else ""
+    elif target is not None and section == DATA:
+        yield f"{DATA}=function"
+    elif target is not None:
+        yield f"~{section}"
+        yield _override(section, {"name": str(target).rpartition(".")[2], **settings}, is_open=True)
+        return
     for key, value in settings.items():
         name = str(key).lstrip("+~")
-        yield f"{sign or str(key)[: -len(name) or None]}{section}.{name}={in_grammar(value)}"
+        yield _override(f"{str(key).removesuffix(name)}{section}.{name}", value, target is not None)
+
+
+def _override(key: str, value: Any, is_open: bool) -> str:
+    """An override. In an open section, and where the value is a dict, keys may be new."""
+    is_new = (is_open or isinstance(value, Mapping)) and key[:1] not in "+~"
+    return f"{'+' * (key in ADDED)}{'++' * is_new}{key}={in_grammar(value)}"
 
 
 def _has_file(group: str, name: Any, places: Sequence[Path]) -> bool:

@@ -60,7 +60,8 @@ def search(
         KeyboardInterrupt: Ctrl-C, after the state of the trial was written.
 
     Example:
-        >>> trials = fitbench.search({"optimizer.learning_rate": "tag(log,interval(1e-4,1e-1))"}, model="mlp", trials=10)
+        >>> space = {"optimizer.learning_rate": "tag(log,interval(1e-4,1e-1))"}
+        >>> trials = fitbench.search(space, model="mlp", trials=10)
         >>> run = fitbench.train(*trials.attrs["best"], seed=1)
     """
     check_installed()

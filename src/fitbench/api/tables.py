@@ -64,11 +64,12 @@ def compare(
         baseline: the group to compare with, as "mlp,adam" or "model=mlp"; default the best.
 
     Returns:
-        a row for each group of each task and data set. Columns: rank (from 1), the keys of the group, task, data, metric, n
-        (runs, or with folds the folds), mean_over, mean, sd, low and high (the 95% interval of the mean), best, worst,
-        parameters, fit_seconds, and the difference from the reference: group, difference, difference_low,
-        difference_high, p, p_holm (corrected for the number of comparisons), test, probability_better. A value that does not
-        exist is missing. `attrs["left_out"]` is a list of (folder, reason).
+        a row for each group of each task and data set. Columns: rank (from 1), the keys of the group, task, data,
+        metric, n (runs, or with folds the folds), mean_over, mean, sd, low and high (the 95% interval of the mean),
+        best, worst, parameters, fit_seconds, counts of runs that are left out, and the difference from the reference:
+        difference, difference_low, difference_high (its 95% interval), p, p_holm (corrected for the number of
+        comparisons), test, probability_better. What does not exist is missing. `attrs["left_out"]` is a list of
+        (folder, reason): what cannot be read.
 
     Raises:
         RequestError: an argument is wrong, or nothing remains to compare.
@@ -87,6 +88,10 @@ def compare(
     compared = compare_groups(which, _joined(by), names[0] if names else None, baseline, names[1:])
     columns = of_scripts(compared)
     frame = pd.DataFrame(records(columns), columns=[name for column in columns for name in column.values])
+    of_numbers = ("integer", "floating", "mixed-integer-float", "empty")
+    for name in frame.select_dtypes("object"):
+        if pd.api.types.infer_dtype(frame[name], skipna=True) in of_numbers:
+            frame[name] = frame[name].astype("float64")
     frame.attrs["left_out"] = list(compared[0].left_out)
     return frame
 

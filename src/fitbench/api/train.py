@@ -40,8 +40,8 @@ def train(*overrides: Overrides, config_dir: Folders | None = None, data: Any = 
         config_dir: a folder of configurations of your own, or several.
         data: the name of a data set; a dict of its settings, in which `source` names a file of conf/data, as
             {"source": "csv", "path": "cars.csv", "target": "price"}; or arrays, as {"x_train": .., "y_train": ..,
-            "x_test": .., "y_test": .., "name": "mine"} or ((x_train, y_train), (x_test, y_test)). Arrays are as those of
-            an .npz file, [N, ...]. They are written once into outputs/.arrays, and their checksum is a part of the
+            "x_test": .., "y_test": .., "name": "mine"} or ((x_train, y_train), (x_test, y_test)). Arrays are as those
+            of an .npz file, [N, ...]. They are written once into outputs/.arrays, and their checksum is a part of the
             name of the data set: the same arrays are the same run.
         values: keys of the top level and groups, as seed=1, model="mlp", outputs="runs", progress=False.
 
@@ -89,9 +89,10 @@ def sweep(
 
     Args:
         sets: a list, of which each element is the overrides of one run as in `train`: a text, a dict, or a list of
-            texts and dicts. A text may have several values, as "seed=0,1,2", and then stands for several runs. A text or
-            a dict alone is one set.
-        overrides: of all runs, and combined with each set; a text may have several values, or be of the section `sweep`.
+            texts and dicts. A text may have several values, as "seed=0,1,2", and then stands for several runs. A text
+            or a dict alone is one set.
+        overrides: of all runs, and combined with each set; a text may have several values, or be of the section
+            `sweep`.
         config_dir, data: as in `train`.
         values: keys of the top level and groups. A list, tuple, range or array stands for several values, each of
             which is combined with all others: model=["mlp", "softmax"], seed=range(5), and with dotted keys

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fitbench.data.resampling import resampled
+from fitbench.data.table_file import with_texts
 from fitbench.errors import DataError, RequestError
 from fitbench.inference.card import input_card
 from fitbench.inference.table_examples import check_columns, encode, replaces_missing
@@ -109,12 +110,12 @@ def _rows(x: Any, inputs: Inputs, result: dict[str, Any]) -> tuple[np.ndarray, d
         array = _array(x)
         if array.ndim != 2 or array.shape[1] != len(names) or any(each.kind != "number" for each in inputs.columns):
             raise RequestError(
-                f"{X}: the run takes rows of a table; give a DataFrame with its {counted(len(names), 'column')}, such as "
-                f"{names[0]}"
+                f"{X}: the run takes rows of a table; give a DataFrame with its {counted(len(names), 'column')}, such "
+                f"as {names[0]}"
             )
         x = pd.DataFrame(array, columns=names)
     check_columns(X, list(map(str, x.columns)), names)
-    frame = x.set_axis(list(map(str, x.columns)), axis=1).reset_index(drop=True)
+    frame = with_texts(x)
     return encode(frame, inputs.columns, X, replaces_missing(result)) if len(frame) else (np.zeros((0, 1)), {})
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hydra.core.config_loader import ConfigLoader
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -21,7 +22,7 @@ Entry = Mapping[str, Any]  # `overrides` of several jobs, and their `seeds`: a j
 
 
 def compose_jobs(
-    master: DictConfig, loader: Loader, arguments: Sequence[str], file: Sequence[str], entries: Sequence[Entry]
+    master: DictConfig, loader: ConfigLoader, arguments: Sequence[str], file: Sequence[str], entries: Sequence[Entry]
 ) -> list[Job]:
     """The jobs of a sweep: each entry with each combination of the overrides.
 
@@ -85,4 +86,4 @@ def jobs_of_sets(
     assert isinstance(params, dict)
     cases = [case for i, words in enumerate(sets) for case in combinations_of(f"set {i}", words, common, read)]
     entries = [{"overrides": case, "seeds": []} for case in cases or [[]]]
-    return compose_jobs(master, loader, arguments, [f"{key}={value}" for key, value in params.items()], entries)
+    return compose_jobs(master, loader, arguments, [f"{key!s}={value}" for key, value in params.items()], entries)
