@@ -23,11 +23,11 @@ class Line:
     """A line with a bar, which ends as a line of text.
 
     Attributes:
-        cell: the number of the cell's execution.
+        execution: the number of the execution of its cell.
     """
 
-    def __init__(self, cell: int) -> None:
-        self.cell = cell
+    def __init__(self, execution: int) -> None:
+        self.execution = execution
         self.handle: Any = None  # IPython's, from the first display on
         self.next = 0.0  # when the next update may be sent
 
@@ -65,13 +65,23 @@ class Line:
 _open: Line | None = None
 
 
+def is_kernel() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    return getattr(_shell(), "kernel", None) is not None
+
+
 def line() -> Line | None:
     """The open line of the running cell, perhaps a new one; None where this process is no kernel of a notebook."""
     global _open  # noqa: PLW0603 - a process has one running cell
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if getattr(shell, "kernel", None) is None:
+    if not is_kernel():
         return None
-    if _open is None or _open.cell != shell.execution_count:
-        _open = Line(shell.execution_count)
+    execution = _shell().execution_count
+    if _open is None or _open.execution != execution:
+        _open = Line(execution)
     return _open
+
+
+def _shell() -> Any:
+    """IPython's shell, if there is one."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitbench.analysis.run_files import in_history, read_run
@@ -10,15 +11,13 @@ from fitbench.errors import RequestError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from fitbench.api.run import Run
 
-
-def run_figure(run: Run, metric: str | None) -> Figure:
-    """The curves of the loss and of a metric, as `fitbench show --plots` draws them; see `Run.plot`."""
+def run_figure(folder: Path, metric: str | None) -> Figure:
+    """The curves of the loss and of a metric of the run in this folder, as `fitbench show --plots` draws them; see `Run.plot`."""
     from fitbench.charts import paper
     from fitbench.charts.run_curves import figure_of_run_curves
 
-    content = read_run(run.folder)
+    content = read_run(folder)
     if not content.history:
         raise RequestError(f"{content.name}: no epoch is recorded, so there are no curves")
     name = None if metric is None else in_history(metric, content.history, "metric")

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fitbench import metrics
 from fitbench.analysis.defaults import different
@@ -23,9 +22,6 @@ from fitbench.errors import FitbenchError
 from fitbench.record.failure import error_line
 from fitbench.text import clean, counted, number
 
-if TYPE_CHECKING:
-    from fitbench.api.run import Run
-
 TABLE = '<table class="fitbench-table">'
 DIGITS = 4  # of metrics that the run does not describe
 ERROR = Colour("#b3261e", "#ff8a80")
@@ -35,14 +31,14 @@ GROUNDS = {  # how a page says which ground it has; others have that of the read
 }
 
 
-def run_html(run: Run) -> str:
-    """The run as one `div` element. Of a run whose files are damaged it is the message that says so."""
+def run_html(folder: Path) -> str:
+    """The run in this folder as one `div` element. If its files are damaged, it is the message that says so."""
     try:
-        content = read_run(run.folder)
+        content = read_run(folder)
         parts = [_head(content), _numbers(content), _curves(content), _settings(content)]
     except FitbenchError as error:
         parts = [_line(error, "error")]
-    where = run.folder.absolute()
+    where = folder.absolute()
     where = where.relative_to(Path.cwd()) if where.is_relative_to(Path.cwd()) else where
     return f'<div class="fitbench-run"><style>{_style()}</style>{"".join(parts)}{_line(where, "small")}</div>'
 

@@ -126,7 +126,7 @@ class Run:
         """
         from fitbench.api.figure import run_figure
 
-        return run_figure(self, metric)
+        return run_figure(self.folder, metric)
 
     # -- the model ----------------------------------------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ class Run:
         """The run as a notebook shows it: state, metrics, learning curves, and the settings that are no defaults."""
         from fitbench.api.html import run_html
 
-        return run_html(self)
+        return run_html(self.folder)
 
     def __repr__(self) -> str:
         try:
