@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run_figure(folder: Path, metric: str | None) -> Figure:
-    """The curves of the loss and of a metric of the run in this folder, as `fitbench show --plots` draws them; see `Run.plot`."""
+    """The curves of the run in this folder, as `fitbench show --plots` draws them; see `Run.plot`."""
     from fitbench.charts import paper
     from fitbench.charts.run_curves import figure_of_run_curves
 

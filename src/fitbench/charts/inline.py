@@ -6,6 +6,8 @@ import io
 
 from matplotlib.figure import Figure
 
+from fitbench.charts.style import style
+
 DOTS, SHARPNESS = 96, 1.5  # CSS pixels per inch, and pixels of the picture for each
 
 
@@ -14,8 +16,6 @@ class InlineFigure(Figure):
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         """The picture and its size in CSS pixels, as IPython asks for them."""
-        from fitbench.charts.paper import style
-
         content = io.BytesIO()
         with style():
             self.savefig(content, format="png", dpi=DOTS * SHARPNESS)
