@@ -57,7 +57,9 @@ class Line:
         text = "  ".join(clean(part) for part in parts if part)
         content = {"text/plain": text, "text/html": f'<div style="{STYLE}">{bar}{escape(text)}</div>'}
         if self.handle is None:
-            self.handle = sys.modules["IPython"].display.display(content, raw=True, display_id=True)
+            from IPython.display import display
+
+            self.handle = display(content, raw=True, display_id=True)
         else:
             self.handle.update(content, raw=True)
 

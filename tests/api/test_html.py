@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fitbench.analysis.palette import SERIES
 from fitbench.api.run import Run
 from fitbench.errors import RequestError
 from fitbench.record.claims import claim
 
+from ..browser import Page
 from ..run_folders import as_task, close_values, curves
 
 VOID = {"circle", "path"}  # elements of the SVG without an end tag
@@ -173,3 +175,30 @@ def test_the_figure_is_drawn_once_as_a_picture_of_the_curves(make_run):
         Run(folder).plot("acuracy")
     with pytest.raises(RequestError, match="no epoch is recorded"):
         Run(make_run("study=new", history=[], finished=False)).plot()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "attributes", "ground"),
+    [
+        ("light", "", "light"),
+        ("dark", "", "dark"),
+        ("dark", 'data-jp-theme-light="true"', "light"),
+        ("light", 'data-jp-theme-light="false"', "dark"),
+    ],
+)
+def test_a_browser_draws_the_curves_in_the_colours_of_the_ground(
+    make_run, tmp_path, browser, scheme, attributes, ground
+):
+    page = Page(browser, (tmp_path / "page.html").as_uri())
+    html = Run(make_run("training.epochs=5"))._repr_html_()
+    (tmp_path / "page.html").write_text(f"<!doctype html><meta charset=utf-8><body {attributes}>{html}", "utf-8")
+    page.requested()
+    page.open(width=700, scheme=scheme)
+    drawn = page.js("return [...document.querySelectorAll('.fitbench-curve')].map(one => getComputedStyle(one).stroke)")
+    colours = [getattr(colour, ground) for colour in SERIES[:2]]
+    assert (
+        drawn == [f"rgb({', '.join(str(int(colour[at : at + 2], 16)) for at in (1, 3, 5))})" for colour in colours] * 2
+    )
+    assert page.js("return document.documentElement.scrollWidth <= 700")
+    assert page.requested() == [page.url]
+    assert page.problems() == []
