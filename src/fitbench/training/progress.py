@@ -86,12 +86,14 @@ class Display:
             self.trained = self._values("train", logs)
             self.rate = _rate(examples, time.perf_counter() - self.epoch_started)
         description = f"epoch {self.epoch}/{self.epochs}"
-        parts = [self.trained, self.validated, self.rate, self._left(examples)]
+        left = self._left(examples)
         if self.line:
-            self.line.show([description, *parts], (self.epoch - 1 + examples / self.examples) / self.epochs)
+            share = (self.epoch - 1 + examples / self.examples) / self.epochs
+            self.line.show([description, self.trained, self.validated, left], share)
             return
         room = self.console.width - len(description) - SHORTEST_BAR
-        self.live.update(self.task, completed=examples, description=description, metrics=_fitting(parts, room))
+        texts = _fitting([self.trained, self.validated, self.rate, left], room)
+        self.live.update(self.task, completed=examples, description=description, metrics=texts)
 
     def end_epoch(self, epoch: dict[str, Any], stopped: bool) -> None:
         """Epoch ended; `epoch` is its line of the history. The first and the last have a plain line in any case."""
