@@ -45,14 +45,30 @@ def sets_of(given: Overrides, folders: Sequence[Path]) -> list[list[str]]:
 
 
 def varied(values: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
-    """Keyword arguments of a sweep: the overrides of those that are several values, and the others."""
+    """Keyword arguments of a sweep or search: the overrides of those that are several values, and the others.
+
+    Raises:
+        RequestError: one has no values.
+    """
     several, single = [], {}
     for key, value in values.items():
         if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | os.PathLike):
-            several.append(f"{'+' * (key in ADDED)}{key}=choice({','.join(map(in_grammar, value))})")
+            several.append(f"{'+' * (key in ADDED)}{key}={choice(key, value)}")
         else:
             single[key] = value
     return several, single
+
+
+def choice(key: str, values: Iterable[Any]) -> str:
+    """Several values in Hydra's grammar.
+
+    Raises:
+        RequestError: there are none.
+    """
+    texts = [in_grammar(value) for value in values]
+    if not texts:
+        raise RequestError(f"{key}: no values to choose from; give at least one")
+    return f"choice({','.join(texts)})"
 
 
 def folders_of(config_dir: Folders | None) -> list[Path]:

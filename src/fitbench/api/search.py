@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis.search_record import parted
-from fitbench.api.overrides import Folders, Overrides, varied, words_of
+from fitbench.api.overrides import Folders, Overrides, choice, varied, words_of
 from fitbench.api.process import alone
 from fitbench.api.request import Request
 from fitbench.composition import Composer, beside_hydra
@@ -84,10 +84,7 @@ def _space(space: Overrides) -> list[str]:
     """The overrides of a space. Texts of a dict are in Hydra's grammar."""
     if not isinstance(space, Mapping):
         return words_of([space], {}, [])
-    return [
-        f"{key}={value}" if isinstance(value, str) else f"{key}=choice({','.join(map(in_grammar, value))})"
-        for key, value in space.items()
-    ]
+    return [f"{key}={value if isinstance(value, str) else choice(key, value)}" for key, value in space.items()]
 
 
 def _settings(settings: Mapping[str, Any]) -> list[str]:

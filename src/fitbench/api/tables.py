@@ -89,9 +89,9 @@ def compare(
     columns = of_scripts(compared)
     frame = pd.DataFrame(records(columns), columns=[name for column in columns for name in column.values])
     of_numbers = ("integer", "floating", "mixed-integer-float", "empty")
-    for name in frame.select_dtypes("object"):
-        if pd.api.types.infer_dtype(frame[name], skipna=True) in of_numbers:
-            frame[name] = frame[name].astype("float64")
+    for name, column in frame.items():
+        if column.dtype.kind == "O" and pd.api.types.infer_dtype(column, skipna=True) in of_numbers:
+            frame[name] = column.astype("float64")
     frame.attrs["left_out"] = list(compared[0].left_out)
     return frame
 
