@@ -67,7 +67,7 @@ def test_a_finished_run_shows_its_metrics_as_the_terminal_does_its_curves_and_it
     assert {"finished", folder.name, "test", "best epoch", "3 of 5", "12,345"} <= set(page.texts)
     assert page.count("svg") == 2
     assert {"Loss", "Accuracy", "epoch 3: validation 0.5", "best epoch 3"} <= set(page.texts)
-    settings = page.text.partition("settings of this run")[2]
+    settings = page.text.partition("5 chosen settings; all others have their default values")[2]
     assert {"model.dropout", "0.25", "training.epochs", "5", "model.name", "mlp"} <= set(settings.split())
     assert "training.batch_size" not in settings
 

@@ -142,7 +142,7 @@ def _settings(run: RunFiles) -> str:
     """The settings that are not the default ones, and what names the data, the model and the optimizer."""
     settings = different(run.config)
     rows = "".join(map(_row, settings.items()))
-    title = f"{counted(len(settings), 'setting')} of this run"
+    title = f"{counted(len(settings), 'chosen setting')}; all others have their default values"
     return f"<details><summary>{title}</summary>{TABLE}<tbody>{rows}</tbody></table></details>" if rows else ""
 
 
