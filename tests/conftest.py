@@ -81,7 +81,7 @@ def _logging_of_this_test_alone():
 
 @pytest.fixture(autouse=True)
 def _weights_of_this_test_alone():
-    """Draw the same initial weights in each session and each order of tests: of chance weights, some sum to nearly 0."""
+    """Draw the same initial weights in each session and each order of tests: some weights of chance sum to nearly 0."""
     if "keras" in sys.modules:
         sys.modules["keras"].utils.set_random_seed(1)
 

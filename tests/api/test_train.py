@@ -82,6 +82,7 @@ def test_progress_goes_to_stderr_alone(outputs, capsys):
         (({"training": {"epochs": "many"}},), {}, "training.epochs is 'many'"),
         ((), {"data": "nothing"}, "data=nothing"),
         ((), {"config_dir": "nowhere"}, "--config-dir nowhere: there is no such folder"),
+        (("model._target_=__main__.net",), {}, "write it into a module beside it, such as mine.py"),
         (("model=mlp",), {"threads": 12_345}, "threads is 12345"),
         (("model=mlp",), {"backend": "jax"}, "a process has one backend"),
     ],

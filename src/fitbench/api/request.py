@@ -38,7 +38,22 @@ class Request:
         arrays = _arrays(data)
         of_data = [] if data is None or arrays is not None else [{"data": data}]
         words = words_of([*of_data, *overrides], values, folders)
+        _check_importable(words)
         return Request([*(arrays.words() if arrays is not None else ()), *words], folders, arrays)
+
+
+def _check_importable(words: Iterable[str]) -> None:
+    """Refuse functions of the program itself: another process does not find them, and a change would not be noticed.
+
+    Raises:
+        RequestError: an override names one.
+    """
+    for word in words:
+        if "__main__." in word:
+            raise RequestError(
+                f"{word}: is defined in the program or notebook itself; write it into a module beside it, such as "
+                "mine.py, so that worker processes find it, and a run with a changed function is not taken for the same"
+            )
 
 
 def _arrays(data: Any) -> Arrays | None:
