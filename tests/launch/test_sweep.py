@@ -276,7 +276,7 @@ def test_run_of_another_process_is_taken_over_only_when_that_process_dies(holder
     arguments, study = [*QUICK, "model=softmax", f"outputs={tmp_path}"], tmp_path / "default"
     theirs = folder_of(configure(*arguments, "seed=0"))
     other = holder(theirs)
-    with pytest.raises(FitbenchError, match=r"^1 of 2 runs are not finished; run the same command again"):
+    with pytest.raises(FitbenchError, match=r"^1 of 2 runs are not finished; launch the sweep again"):
         launch(["-m", *arguments, "seed=0,1"])
     assert summary(capsys.readouterr().out) == {"finished": 1, "running elsewhere": 1, f"in all; results in {study}": 2}
     assert state_of(theirs) is State.running
