@@ -8,16 +8,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 
 import fitbench
 from fitbench import cli
-from fitbench.composition import conf_folder
-from fitbench.config import Config, from_hydra
+from fitbench.composition import Composer, stop_clock
+from fitbench.config import Config
 
 from .browser import browser  # noqa: F401 - a fixture
 from .run_folders import _compositions, composed, composed_once, make_fold, make_run  # noqa: F401 - fixtures
@@ -101,11 +100,16 @@ def process_state_restored(monkeypatch):
     root.setLevel(level)
 
 
+@cache
+def _composer() -> Composer:
+    """One for all tests: it reads each file of conf/ once."""
+    stop_clock()
+    return Composer()
+
+
 def configure(*overrides: str) -> Config:
     """The configuration that `fitbench train` would have with these overrides."""
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        return from_hydra(compose("config", overrides=list(overrides)))
+    return _composer().configuration(overrides)
 
 
 @pytest.fixture(scope="session", name="configure")
