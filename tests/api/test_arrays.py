@@ -7,6 +7,8 @@ import pytest
 import fitbench
 from fitbench.api.arrays import Arrays
 from fitbench.api.request import Request
+from fitbench.composition import Composer
+from fitbench.data.loading import load
 
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(60, 3)), np.array(["no", "yes"])[np.arange(60) % 2]
@@ -34,15 +36,18 @@ def test_the_same_arrays_are_the_same_run(outputs):
     assert len(list(outputs.glob("default/*"))) == len(list((outputs / ".arrays").iterdir())) == 2
 
 
-def test_two_pairs_and_settings_are_taken(outputs):
-    images = np.round(RANDOM.random((20, 4, 4)), 2)
-    train, test = (images[:12], np.arange(12) % 2), (images[12:], np.arange(8) % 2)
+def test_two_pairs_and_settings_are_taken(tmp_path):
+    images = np.linspace(0, 1, 20 * 4 * 4).reshape(20, 4, 4)
+    train, test = (images[8:], np.arange(12) % 2), (images[:8], np.arange(8) % 2)
     named = {"x_train": train[0], "y_train": train[1], "x_test": test[0], "y_test": test[1]}
     assert Request.of([], None, (train, test), {}).arrays.sha256 == Arrays.of(named).sha256
-    settings = {"x_train": images, "y_train": np.arange(20) % 2, "max_value": 1, "classes": ["a", "b"]}
-    folds = {"training.validation": "kfold", "training.folds": 2, "fold": 0, "training.epochs": 1}
-    run = fitbench.train(folds, data=settings, model="softmax", outputs=outputs, study="images", progress=False)
-    assert (run.config["data"]["max_value"], run.names, run.result["data"]["test"]) == (1, ["a", "b"], 0)
+    request = Request.of([], None, named | {"max_value": 1, "classes": ["a", "b"]}, {"outputs": tmp_path})
+    assert request.arrays.arrays["classes"].tolist() == ["a", "b"]
+    config = Composer().configuration([*request.words, "model=softmax"])
+    assert config.data.max_value == 1
+    request.arrays.write(config.outputs)
+    data = load(config.data)
+    assert (data.names, data.x_train.max(), data.x_test.shape) == (("a", "b"), 255, (8, 4, 4, 1))
 
 
 @pytest.mark.parametrize(

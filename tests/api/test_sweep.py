@@ -11,26 +11,19 @@ import fitbench
 from .conftest import SMALL
 
 
-def test_runs_come_in_the_order_in_which_they_were_asked_for(trained, outputs, capsys):
-    sets = ["seed=3,1", {"seed": 0}, ["seed=2", {"training": {"epochs": 2}}]]
-    arguments = {"data": "digits", "model": "softmax", "study": "order", "outputs": outputs, "progress": False}
-    runs = fitbench.sweep(sets[:2], {"optimizer.learning_rate": 0.01}, "training.epochs=1", **arguments)
-    assert runs["seed"].tolist() == [3, 1, 0]
+def test_sets_are_combined_with_lists_in_the_order_in_which_they_were_asked_for(trained, outputs, capsys):
+    common = ("data=digits", {"training.epochs": 1}, "sweep.exclude=seed == 1 and learning_rate == 0.1")
+    arguments = {"model": "softmax", "study": "order", "outputs": outputs, "progress": False}
+    arguments["optimizer.learning_rate"] = [0.1, 0.01]
+    runs = fitbench.sweep(["seed=3,1"], *common, **arguments)
+    pairs = list(zip(runs["seed"], runs["optimizer.learning_rate"], strict=True))
+    assert pairs == [(3, 0.1), (3, 0.01), (1, 0.01)]
     assert set(runs["state"]) == {"finished"}
     assert capsys.readouterr().out == ""
     loaded = fitbench.load_runs(outputs / "order")
     pd.testing.assert_frame_equal(runs.sort_values("folder", ignore_index=True), loaded)
-    with pytest.raises(fitbench.RequestError, match=r"^set 2: training.epochs is also given as training.epochs=1"):
-        fitbench.sweep([*sets[:2], ["seed=2", {"training.epochs": 2}]], "training.epochs=1", **arguments)
-
-
-def test_lists_are_combined_and_the_section_sweep_applies(trained, outputs):
-    several = {"seed": range(2), "optimizer.learning_rate": [0.1, 0.01]}
-    arguments = {"training.epochs": 1, "study": "product", "outputs": outputs, "progress": False}
-    exclude = "sweep.exclude=seed == 1 and learning_rate == 0.1"
-    runs = fitbench.sweep((), *SMALL[:2], exclude, **several, **arguments)
-    pairs = list(zip(runs["seed"], runs["optimizer.learning_rate"], strict=True))
-    assert pairs == [(0, 0.1), (0, 0.01), (1, 0.01)]
+    with pytest.raises(fitbench.RequestError, match=r"^set 1: training.epochs is also given as training.epochs=1"):
+        fitbench.sweep(["seed=3", ["seed=2", {"training.epochs": 2}]], *common, **arguments)
 
 
 def test_a_run_that_fails_leaves_the_others_and_the_exception_holds_all(trained, outputs, tmp_path):
@@ -88,7 +81,7 @@ print(*fitbench.sweep([arguments], seed=range(2), workers=2)["state"])
     ("words", "text", "printed"),
     [
         (["script.py"], SCRIPT, "failed failed True"),
-        (["-"], SCRIPT, "failed failed True"),
+        pytest.param(["-"], SCRIPT, "failed failed True", marks=pytest.mark.long),
         pytest.param(["script.py"], REAL_SCRIPT, "finished finished", marks=pytest.mark.long),
     ],
 )
