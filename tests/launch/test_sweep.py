@@ -362,13 +362,14 @@ def test_progress_gives_ended_runs_epoch_best_metric_and_remaining_time_as_far_a
         while len(progress.pending) > 2 and time.monotonic() < deadline:
             time.sleep(0.01)
         with claim(folders[3]):
-            assert re.fullmatch(r"3/5 runs  \d s left  best val 0.8750  starting", progress.line(80))
+            assert re.fullmatch(r"3/5 runs  \d s left  best val 0.8750  1 failed  starting", progress.line(80))
             for epoch in (1, 2):
                 append_history(folders[3], {"epoch": epoch, "loss": 1 / epoch, "val_accuracy": 0.25})
             lines = {width: progress.line(width) for width in (40, 80, 200)}
     # two runs have ended since the sweep began, so the other two take the same time again: a second at most
     assert lines[80] in {
-        f"3/5 runs  {seconds} s left  best val 0.8750  epoch 2 loss 0.5000  val 0.2500" for seconds in (0, 1, 2)
+        f"3/5 runs  {seconds} s left  best val 0.8750  1 failed  epoch 2 loss 0.5000  val 0.2500"
+        for seconds in (0, 1, 2)
     }
     assert lines[200].endswith("  digits-mlp-adam-1234abcd-s3: epoch 2 loss 0.5000  val 0.2500")
     assert lines[40].endswith(" s left  best val 0.8750")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench.analysis.defaults import default_values
+from fitbench.analysis.defaults import NAMED, default_values
 from fitbench.analysis.frame import column, configuration, load_runs, say_unread
 from fitbench.analysis.names import short_name
 from fitbench.analysis.progress import add_progress
@@ -43,7 +43,7 @@ ERRORS = 5  # different errors that are listed
 MOST_COLUMNS = 100  # of a table whose columns are not asked for
 OTHER_LINES = 4  # of a table in a terminal: what is the same in all runs, and what is not shown
 MOST_NAMED = 20  # columns that a table lacks and names
-ALWAYS = ("study", "data.name", "model.name", "optimizer.name")  # said of all runs even where they are the default
+ALWAYS = ("study", *NAMED)  # said of all runs even where they are the default
 
 
 def list_runs(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fitbench.api.process import alone, loaded_backend
+from fitbench.errors import FitbenchError
 from fitbench.metrics import join
 from fitbench.record import reading
 from fitbench.record.folder import State, state_of
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from fitbench.inference.reader import Reader
 
@@ -109,6 +111,22 @@ class Run:
         from fitbench.analysis.frame import RUN, load_history
 
         return load_history(self.folder).drop(columns=list(RUN))
+
+    def plot(self, metric: str | None = None) -> Figure:
+        """The learning curves as a figure of Matplotlib: the loss and a metric, training and validation in each panel.
+
+        A notebook shows the figure. `figure.savefig("curves.pdf")` writes it.
+
+        Args:
+            metric: the name of a metric of the history; None: the primary metric.
+
+        Raises:
+            RequestError: no epoch is recorded, or the history lacks the metric.
+            FitbenchError: a file of the run is damaged.
+        """
+        from fitbench.api.figure import run_figure
+
+        return run_figure(self.folder, metric)
 
     # -- the model ----------------------------------------------------------------------------------------------------
 
@@ -224,9 +242,21 @@ class Run:
             self._loaded = key, open_run(self.folder, trust, loaded_backend())
         return self._loaded[1]
 
+    # -- for people ---------------------------------------------------------------------------------------------------
+
+    def _repr_html_(self) -> str:
+        """The run as a notebook shows it: state, metrics, learning curves, and the settings that are no defaults."""
+        from fitbench.api.html import run_html
+
+        return run_html(self.folder)
+
     def __repr__(self) -> str:
-        state = self.state
-        return f"Run({self.run_id!r}, {state}{self._in_short() if state == State.finished.value else ''})"
+        try:
+            state = self.state
+            result = self._in_short() if state == State.finished.value else ""
+        except FitbenchError:  # the property that is asked for says what is damaged
+            state, result = "damaged", ""
+        return f"Run({self.run_id!r}, {state}{result})"
 
     def _in_short(self) -> str:
         """The primary metric on the test part, or on the validation part where there is no other."""

@@ -1,5 +1,7 @@
 """`fitbench search`: the part that does not need Optuna."""
 
+import warnings
+
 from fitbench.errors import RequestError
 
 
@@ -29,6 +31,8 @@ def check_installed() -> None:
         RequestError: it is not.
     """
     try:
-        import optuna  # noqa: F401
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "IProgress not found")  # of a bar for notebooks, which nothing here draws
+            import optuna  # noqa: F401
     except ModuleNotFoundError as error:
         raise RequestError("fitbench search needs pip install 'fitbench[search]'") from error

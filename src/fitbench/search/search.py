@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fitbench import notebook
 from fitbench.charts.search import write_plots
 from fitbench.composition import by_folder, stop_clock
 from fitbench.errors import FitbenchError
@@ -80,7 +81,8 @@ def run_search(arguments: list[str], report: Callable[[Conclusion], None]) -> No
     stop_clock()
     request = read_request(arguments)
     study = open_study(request.settings, request.space, request.config, request.recipe.objectives)
-    write_note(f"study {request.config.study} in {study.folder}")
+    if not notebook.is_kernel():  # whose cell has the study in its result
+        write_note(f"study {request.config.study} in {study.folder}")
     if text := in_trash_of(study.folder):
         write_note(text)
     try:
