@@ -22,6 +22,7 @@ def test_a_project_runs_with_the_wheel_from_its_data_to_the_predictions_of_an_ex
     source = ROOT / "src"
     templates = [path.relative_to(source) for path in (source / "fitbench/project/templates").rglob("*-tpl")]
     assert [path for path in templates if not (wheel / path).is_file()] == []
+    assert (wheel / "fitbench" / "py.typed").exists()
     project.mkdir()
     code = (
         f"import fitbench, runpy; assert fitbench.__file__.startswith({str(wheel)!r}), fitbench.__file__; "
