@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from fitbench.config.identity import NOT_IDENTITY
 from fitbench.config.nested import leaves
@@ -29,6 +30,9 @@ class Description:
         config: the resolved configuration, nested, as config.yaml and result.json hold it.
         tags: further texts by name, as a person gave them to the run.
         note: a person's remark, empty if there is none.
+        folder: the absolute path of the run folder.
+        began: when the run began, in seconds since 1970; None: now.
+        losses: the training loss of each epoch that is recorded so far, None where it is undefined.
     """
 
     study: str
@@ -36,6 +40,9 @@ class Description:
     config: Mapping[str, Any]
     tags: Sequence[str] = ()
     note: str = ""
+    folder: str = ""
+    began: float | None = None
+    losses: Mapping[int, float | None] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -90,11 +97,13 @@ class Tracker(ABC):
         name: of the place, as in `logger=NAME`, `--to NAME` and fitbench[NAME].
         where: an address or a folder, for messages.
         run: what it is told of the run.
+        sent: how many runs, parameters, tags, epochs, metrics and files the place did not have, by these words.
     """
 
     name: ClassVar[str]
     where: str
     run: Description
+    sent: Counter[str]
 
     @abstractmethod
     def losses(self) -> dict[int, float | None]:
@@ -109,20 +118,40 @@ class Tracker(ABC):
         """Send the description. Where the place has it, nothing changes."""
 
     @abstractmethod
-    def epoch(self, epoch: Epoch) -> None:
-        """Send an epoch that the place does not have."""
+    def epochs(self, epochs: Sequence[Epoch]) -> None:
+        """Send epochs that the place does not have, in order."""
 
     @abstractmethod
-    def result(self, values: Mapping[str, float], ended: float) -> None:
-        """Send what a run ends with, and when, in seconds since 1970. Where the place has it, nothing changes."""
+    def result(self, values: Mapping[str, float], facts: Mapping[str, str], ended: float) -> None:
+        """Send what a run ends with, and when, in seconds since 1970. Where the place has it, nothing changes.
+
+        Args:
+            values: see `final_values`.
+            facts: see `final_facts`.
+            ended: when the run ended.
+        """
+
+    def finished_at(self) -> str | None:
+        """The `finished_at` of the result that the place has; None if it has none, or keeps no such thing."""
+        return None
 
     @abstractmethod
     def file(self, path: Path) -> None:
         """Send a file, such as the model or a picture, under its name. Where the place has it, nothing changes."""
 
     @abstractmethod
-    def state(self, state: State, since: float) -> None:
-        """Say in which state the run is, and since when, in seconds since 1970. The same state changes nothing."""
+    def files(self) -> Collection[str]:
+        """The names of the files that the place has of this run."""
+
+    @abstractmethod
+    def state(self, state: State, since: float, error: str | None = None) -> None:
+        """Say in which state the run is. The same state changes nothing.
+
+        Args:
+            state: of the run.
+            since: since when, in seconds since 1970.
+            error: the line that says why it failed.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -152,25 +181,37 @@ class Sender:
         self.compared = 0  # epochs of the history that the tracker has
         tracker.describe()
 
-    def send(self, history: Sequence[Mapping[str, Any]], ended: float, is_over: bool = False) -> None:
+    def send(
+        self,
+        history: Sequence[Mapping[str, Any]],
+        ended: float,
+        is_over: bool = False,
+        finished_at: str | None = None,
+    ) -> None:
         """Send the epochs that the tracker lacks.
 
         Args:
             history: all epochs of the run so far, in order.
             ended: when the last of them ended, in seconds since 1970.
             is_over: whether no epoch follows.
+            finished_at: of the result, if there is one.
         """
-        if self._is_other(history, is_over):
+        if self._is_other(history, is_over, finished_at):
             self.tracker.restart()
             self.tracker.describe()
             self.held, self.compared = {}, 0
-        for epoch in _epochs(history, ended)[self.compared :]:
-            if epoch.number not in self.held:
-                self.tracker.epoch(epoch)
+        epochs = _epochs(history, ended)[self.compared :]
+        if lacking := [epoch for epoch in epochs if epoch.number not in self.held]:
+            self.tracker.epochs(lacking)
         self.compared = len(history)
 
     def end(
-        self, history: Sequence[Mapping[str, Any]], result: Mapping[str, Any] | None, state: State, ended: float
+        self,
+        history: Sequence[Mapping[str, Any]],
+        result: Mapping[str, Any] | None,
+        state: State,
+        ended: float,
+        error: str | None = None,
     ) -> None:
         """Send all that there is of a run that does not go on now.
 
@@ -179,14 +220,18 @@ class Sender:
             result: what result.json or pruned.json holds, None if there is neither.
             state: of the run.
             ended: when it ended, in seconds since 1970.
+            error: the line that says why it failed.
         """
-        self.send(history, ended, is_over=state in (State.finished, State.pruned))
+        is_over = state in (State.finished, State.pruned)
+        self.send(history, ended, is_over, (result or {}).get("finished_at"))
         if result is not None:
-            self.tracker.result(final_values(result), ended)
-        self.tracker.state(state, ended)
+            self.tracker.result(final_values(result), final_facts(result), ended)
+        self.tracker.state(state, ended, error)
 
-    def _is_other(self, history: Sequence[Mapping[str, Any]], is_over: bool) -> bool:
-        """Whether the tracker has epochs of another training of the run."""
+    def _is_other(self, history: Sequence[Mapping[str, Any]], is_over: bool, finished_at: str | None) -> bool:
+        """Whether the tracker has epochs, or the result, of another training of the run."""
+        if None not in (finished_at, before := self.tracker.finished_at()) and finished_at != before:
+            return True
         for line in history[self.compared :]:
             number = line["epoch"]
             if number in self.held and not self.tracker.is_same(self.held[number], line.get("loss")):
@@ -216,6 +261,60 @@ def final_values(result: Mapping[str, Any]) -> dict[str, float]:
     values = {f"final_{key}" if key.startswith("val_") else key: value for key, value in result["metrics"].items()}
     values |= {"parameters": result.get("parameters"), "fit_seconds": timing.get("fit_seconds")}
     return {key: value for key, value in values.items() if value is not None}
+
+
+def final_facts(result: Mapping[str, Any]) -> dict[str, str]:
+    """Texts that tell how a run was made: data, commit, device, versions, and when it finished; what is unknown lacks.
+
+    Args:
+        result: what result.json or pruned.json holds.
+    """
+    git = result.get("git") or {}
+    facts = {
+        "data_sha256": (result.get("data") or {}).get("sha256"),
+        "git_commit": git.get("commit"),
+        "git_dirty": git.get("dirty"),
+        "device": result.get("device"),
+        "finished_at": result.get("finished_at"),
+        **{f"versions.{name}": version for name, version in (result.get("versions") or {}).items()},
+    }
+    return {key: str(value) for key, value in facts.items() if value is not None}
+
+
+class _Held(Protocol):
+    """A run that a place has under the key of a run of ours."""
+
+    @property
+    def folder(self) -> str | None:
+        """The run folder that it was sent from."""
+
+    def losses(self) -> Mapping[int, float | None]:
+        """See `Tracker.losses`."""
+
+
+Held = TypeVar("Held", bound=_Held)
+
+
+def same_run(run: Description, candidates: Sequence[Held], is_same: Callable[[Any, Any], bool]) -> Held | None:
+    """Which of the runs that a place has under the key of a run is this run; None: none of them.
+
+    Two outputs folders may have runs of the same study and run_id. A run is that which was sent from the same folder.
+    Else it is one with the same losses in all common epochs, if there are any: then the folder was moved or copied.
+
+    Args:
+        run: the run.
+        candidates: those with its `key`.
+        is_same: see `Tracker.is_same`.
+    """
+    for each in candidates:
+        if each.folder == run.folder:
+            return each
+    for each in candidates:
+        losses = each.losses()
+        common = losses.keys() & run.losses.keys()
+        if common and all(is_same(losses[epoch], run.losses[epoch]) for epoch in common):
+            return each
+    return None
 
 
 def needs(name: str, key: str) -> RequestError:
