@@ -9,7 +9,6 @@ import math
 import os
 import posixpath
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +31,6 @@ FILES = "fitbench.files"  # the SHA-256 of each file that was sent, as JSON
 NOTED = "fitbench.note"  # the note that was sent; a person may have written another one in MLflow
 NOTE = "mlflow.note.content"  # MLflow's own tag for the description that its page shows
 TAGS = "tags"
-ERROR = "error"
 OWN_TAGS = {"git_commit": "mlflow.source.git.commit"}  # facts that MLflow's page shows in a column of its own
 STATUS = {
     State.finished: "FINISHED",
@@ -104,7 +102,6 @@ class MlflowTracker(Tracker):
             raise needs(self.name, f"logger={self.name}") from error
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs each step of a new database
         self.run = run
-        self.sent = Counter()
         self.where = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
         with self._client_errors():
             self.client = MlflowClient(self.where)
@@ -207,18 +204,25 @@ class MlflowTracker(Tracker):
                 self.client.delete_tag(self.held.id, key)
         self.sent["tags"] += len(changed)
 
+    def epoch(self, epoch: Epoch) -> None:
+        """See `Tracker`."""
+        self.epochs([epoch])
+
     def epochs(self, epochs: Sequence[Epoch]) -> None:
         """See `Tracker`."""
         self._log([point for epoch in epochs for point in _points(epoch.values, epoch.number, epoch.ended)])
         self.sent["epochs"] += len(epochs)
 
-    def result(self, values: Mapping[str, float], facts: Mapping[str, str], ended: float) -> None:
+    def result(self, values: Mapping[str, float], ended: float) -> None:
         """See `Tracker`. The values have the number of epochs as their step."""
         assert self.held
         held = self.held.run.data.metrics
         new = {key: value for key, value in values.items() if held.get(_key(key)) != value}
         self._log(_points(new, int(values.get("epochs", 0)), ended))
         self.sent["metrics"] += len(new)
+
+    def facts(self, facts: Mapping[str, str | None]) -> None:
+        """See `Tracker`. They are tags."""
         self._set_tags({**facts, **{name: facts[key] for key, name in OWN_TAGS.items() if key in facts}})
 
     def _log(self, metrics: Sequence[Any]) -> None:
@@ -248,10 +252,10 @@ class MlflowTracker(Tracker):
             return {}
         return files if isinstance(files, dict) else {}
 
-    def state(self, state: State, since: float, error: str | None = None) -> None:
+    def state(self, state: State, since: float) -> None:
         """See `Tracker`. Interrupted and pruned runs are KILLED in MLflow; the tag `fitbench.state` differs."""
         assert self.held
-        self._set_tags({STATE: state.value, ERROR: error})
+        self._set_tags({STATE: state.value})
         with self._client_errors():
             if self.held.run.info.status != STATUS[state] or self.sent["epochs"]:
                 if state is State.running:

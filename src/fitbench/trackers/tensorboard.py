@@ -73,18 +73,22 @@ class TensorBoardTracker(Tracker):
 
         if SESSION_START not in self.held.tags:
             values = {key: _plain(value) for key, value in self.run.parameters.items()}
-            self._write(hparams_pb(values, trial_id=self.run.key), 0, time.time())
+            began = time.time() if self.run.began is None else self.run.began
+            self._write(hparams_pb(values, trial_id=self.run.key, start_time_secs=began), 0, began)
+            self.sent.update(runs=1, parameters=len(values))
 
     def epoch(self, epoch: Epoch) -> None:
         """See `Tracker`."""
         self._write(_scalars(epoch.values), epoch.number, epoch.ended)
         self.held.last = max(self.held.last, epoch.number)
+        self.sent["epochs"] += 1
 
     def result(self, values: Mapping[str, float], ended: float) -> None:
         """See `Tracker`. The values have the number of epochs as their step."""
         new = {key: value for key, value in values.items() if self.held.scalars.get(key) != _single(value)}
         if new:
             self._write(_scalars(new), self.held.last, ended)
+            self.sent["metrics"] += len(new)
 
     def file(self, path: Path) -> None:
         """See `Tracker`. TensorBoard shows pictures; other files are not sent."""
@@ -98,8 +102,13 @@ class TensorBoardTracker(Tracker):
             with Image.open(path) as image:
                 width, height = image.size
         if self.held.pictures.get(path.stem) != content:
+            self.sent["files"] += 1
             picture = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=content)
             self._write(Summary(value=[Summary.Value(tag=path.stem, image=picture)]), self.held.last, time.time())
+
+    def files(self) -> list[str]:
+        """See `Tracker`."""
+        return [f"{name}{PICTURES[0]}" for name in self.held.pictures]
 
     def state(self, state: State, since: float) -> None:
         """See `Tracker`. Only the end of the run is written: TensorBoard takes the first state that it finds."""

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -97,13 +98,16 @@ class Tracker(ABC):
         name: of the place, as in `logger=NAME`, `--to NAME` and fitbench[NAME].
         where: an address or a folder, for messages.
         run: what it is told of the run.
-        sent: how many runs, parameters, tags, epochs, metrics and files the place did not have, by these words.
     """
 
     name: ClassVar[str]
     where: str
     run: Description
-    sent: Counter[str]
+
+    @cached_property
+    def sent(self) -> Counter[str]:
+        """How many runs, parameters, tags, epochs, metrics and files the place did not have, by these words."""
+        return Counter()
 
     @abstractmethod
     def losses(self) -> dict[int, float | None]:
@@ -118,18 +122,20 @@ class Tracker(ABC):
         """Send the description. Where the place has it, nothing changes."""
 
     @abstractmethod
+    def epoch(self, epoch: Epoch) -> None:
+        """Send an epoch that the place does not have."""
+
     def epochs(self, epochs: Sequence[Epoch]) -> None:
         """Send epochs that the place does not have, in order."""
+        for epoch in epochs:
+            self.epoch(epoch)
 
     @abstractmethod
-    def result(self, values: Mapping[str, float], facts: Mapping[str, str], ended: float) -> None:
-        """Send what a run ends with, and when, in seconds since 1970. Where the place has it, nothing changes.
+    def result(self, values: Mapping[str, float], ended: float) -> None:
+        """Send what a run ends with, and when, in seconds since 1970. Where the place has it, nothing changes."""
 
-        Args:
-            values: see `final_values`.
-            facts: see `final_facts`.
-            ended: when the run ended.
-        """
+    def facts(self, facts: Mapping[str, str | None]) -> None:
+        """Send texts about the run by their names; None removes one. A place that shows no such texts ignores them."""
 
     def finished_at(self) -> str | None:
         """The `finished_at` of the result that the place has; None if it has none, or keeps no such thing."""
@@ -139,19 +145,13 @@ class Tracker(ABC):
     def file(self, path: Path) -> None:
         """Send a file, such as the model or a picture, under its name. Where the place has it, nothing changes."""
 
-    @abstractmethod
     def files(self) -> Collection[str]:
-        """The names of the files that the place has of this run."""
+        """The names of the files that the place is known to have of this run."""
+        return ()
 
     @abstractmethod
-    def state(self, state: State, since: float, error: str | None = None) -> None:
-        """Say in which state the run is. The same state changes nothing.
-
-        Args:
-            state: of the run.
-            since: since when, in seconds since 1970.
-            error: the line that says why it failed.
-        """
+    def state(self, state: State, since: float) -> None:
+        """Say in which state the run is, and since when, in seconds since 1970. The same state changes nothing."""
 
     @abstractmethod
     def close(self) -> None:
@@ -225,8 +225,9 @@ class Sender:
         is_over = state in (State.finished, State.pruned)
         self.send(history, ended, is_over, (result or {}).get("finished_at"))
         if result is not None:
-            self.tracker.result(final_values(result), final_facts(result), ended)
-        self.tracker.state(state, ended, error)
+            self.tracker.result(final_values(result), ended)
+        self.tracker.facts(final_facts(result or {}) | {"error": error})
+        self.tracker.state(state, ended)
 
     def _is_other(self, history: Sequence[Mapping[str, Any]], is_over: bool, finished_at: str | None) -> bool:
         """Whether the tracker has epochs, or the result, of another training of the run."""
@@ -263,7 +264,7 @@ def final_values(result: Mapping[str, Any]) -> dict[str, float]:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def final_facts(result: Mapping[str, Any]) -> dict[str, str]:
+def final_facts(result: Mapping[str, Any]) -> dict[str, str | None]:
     """Texts that tell how a run was made: data, commit, device, versions, and when it finished; what is unknown lacks.
 
     Args:
