@@ -134,8 +134,9 @@ class Tracker(ABC):
     def result(self, values: Mapping[str, float], ended: float) -> None:
         """Send what a run ends with, and when, in seconds since 1970. Where the place has it, nothing changes."""
 
+    @abstractmethod
     def facts(self, facts: Mapping[str, str | None]) -> None:
-        """Send texts about the run by their names; None removes one. A place that shows no such texts ignores them."""
+        """Send texts about the run by their names; None removes one. Where the place has them, nothing changes."""
 
     def finished_at(self) -> str | None:
         """The `finished_at` of the result that the place has; None if it has none, or keeps no such thing."""
@@ -157,7 +158,8 @@ class Tracker(ABC):
     def close(self) -> None:
         """Wait until everything is sent, and let the place go."""
 
-    def is_same(self, held: float | None, loss: float | None) -> bool:
+    @staticmethod
+    def is_same(held: float | None, loss: float | None) -> bool:
         """Whether a loss that the place holds is this one, in the precision of the place."""
         return held == loss
 
