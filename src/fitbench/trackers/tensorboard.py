@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fitbench.record.folder import State
+from fitbench.text import clean
 from fitbench.trackers.tracker import Description, Epoch, Tracker, TrackerError, needs
 
 PREFIX = "events.out.tfevents."  # of the names of event files; TensorBoard reads them in alphabetical order
@@ -20,6 +21,7 @@ FOLDER = "tensorboard"  # in a run folder
 VERSION = "brain.Event:2"  # of event files
 SESSION_START, SESSION_END = "_hparams_/session_start_info", "_hparams_/session_end_info"
 PICTURES = (".png",)
+TEXT = "run"  # the tag of the text about the run
 
 
 class TensorBoardTracker(Tracker):
@@ -48,6 +50,7 @@ class TensorBoardTracker(Tracker):
         self.folder = folder
         self.where = str(folder)
         self.file_of_events: Any = None  # of this attempt, once something is written
+        self.texts: dict[str, str] = {}  # that are known of the run
         with self._client_errors():
             self.held = _Held.of(folder)
 
@@ -55,7 +58,8 @@ class TensorBoardTracker(Tracker):
         """See `Tracker`."""
         return self.held.losses
 
-    def is_same(self, held: float | None, loss: float | None) -> bool:
+    @staticmethod
+    def is_same(held: float | None, loss: float | None) -> bool:
         """See `Tracker`."""
         return held is loss if held is None or loss is None else held == _single(loss)
 
@@ -73,18 +77,26 @@ class TensorBoardTracker(Tracker):
 
         if SESSION_START not in self.held.tags:
             values = {key: _plain(value) for key, value in self.run.parameters.items()}
-            self._write(hparams_pb(values, trial_id=self.run.key), 0, time.time())
+            began = time.time() if self.run.began is None else self.run.began
+            self._write(hparams_pb(values, trial_id=self.run.key, start_time_secs=began), 0, began)
+            self.sent.update(runs=1, parameters=len(values))
 
     def epoch(self, epoch: Epoch) -> None:
         """See `Tracker`."""
         self._write(_scalars(epoch.values), epoch.number, epoch.ended)
         self.held.last = max(self.held.last, epoch.number)
+        self.sent["epochs"] += 1
 
     def result(self, values: Mapping[str, float], ended: float) -> None:
         """See `Tracker`. The values have the number of epochs as their step."""
         new = {key: value for key, value in values.items() if self.held.scalars.get(key) != _single(value)}
         if new:
             self._write(_scalars(new), self.held.last, ended)
+            self.sent["metrics"] += len(new)
+
+    def facts(self, facts: Mapping[str, str | None]) -> None:
+        """See `Tracker`. `state` writes them."""
+        self.texts = {key: text for key, text in facts.items() if text is not None}
 
     def file(self, path: Path) -> None:
         """See `Tracker`. TensorBoard shows pictures; other files are not sent."""
@@ -98,20 +110,46 @@ class TensorBoardTracker(Tracker):
             with Image.open(path) as image:
                 width, height = image.size
         if self.held.pictures.get(path.stem) != content:
+            self.sent["files"] += 1
             picture = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=content)
             self._write(Summary(value=[Summary.Value(tag=path.stem, image=picture)]), self.held.last, time.time())
 
+    def files(self) -> list[str]:
+        """See `Tracker`."""
+        return [f"{name}{PICTURES[0]}" for name in self.held.pictures]
+
     def state(self, state: State, since: float) -> None:
-        """See `Tracker`. Only the end of the run is written: TensorBoard takes the first state that it finds."""
+        """See `Tracker`. It is a part of the text about the run.
+
+        Of TensorBoard's own states only the end of the run is written, as it takes the first one that it finds.
+        """
         from tensorboard.compat.proto.summary_pb2 import Summary
         from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
+        self._write_text(state, since)
         if state not in (State.finished, State.pruned) or SESSION_END in self.held.tags:
             return
         info = plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_SUCCESS, end_time_secs=since)
         described = metadata.create_summary_metadata(plugin_data_pb2.HParamsPluginData(session_end_info=info))
         value = Summary.Value(tag=SESSION_END, metadata=described, tensor=metadata.NULL_TENSOR)
         self._write(Summary(value=[value]), self.held.last, since)
+
+    def _write_text(self, state: State, since: float) -> None:
+        """Write what is known of the run as a table, which TensorBoard shows in its tab TEXT."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.compat.proto.tensor_pb2 import TensorProto
+        from tensorboard.compat.proto.types_pb2 import DT_STRING
+        from tensorboard.plugins.text.metadata import create_summary_metadata
+
+        noted = {"tags": ", ".join(self.run.tags), "note": self.run.note, "folder": self.run.folder}
+        texts = {"state": state.value} | self.run.facts | noted | self.texts
+        rows = [f"| {clean(key)} | {clean(text).replace('|', '&#124;')} |" for key, text in texts.items() if text]
+        content = "\n".join(["| | |", "|---|---|", *rows]).encode()
+        if self.held.texts.get(TEXT) != content:
+            described = create_summary_metadata(display_name=TEXT, description="")
+            tensor = TensorProto(dtype=DT_STRING, string_val=[content])
+            self._write(Summary(value=[Summary.Value(tag=TEXT, metadata=described, tensor=tensor)]), 0, since)
+            self.sent["tags"] += len(rows)
 
     def close(self) -> None:
         """See `Tracker`."""
@@ -147,6 +185,7 @@ class _Held:
         tags: of all values.
         scalars: the last number of each tag.
         pictures: the last content of each tag.
+        texts: the last content of each tag.
     """
 
     def __init__(self) -> None:
@@ -155,6 +194,7 @@ class _Held:
         self.tags: set[str] = set()
         self.scalars: dict[str, float] = {}
         self.pictures: dict[str, bytes] = {}
+        self.texts: dict[str, bytes] = {}
 
     @classmethod
     def of(cls, folder: Path) -> _Held:
@@ -171,6 +211,8 @@ class _Held:
         self.tags.add(value.tag)
         if value.HasField("image"):
             self.pictures[value.tag] = value.image.encoded_image_string
+        elif value.HasField("tensor") and value.tensor.string_val:
+            self.texts[value.tag] = value.tensor.string_val[0]
         elif value.HasField("simple_value"):
             self.scalars[value.tag] = value.simple_value
             if value.tag == "loss":

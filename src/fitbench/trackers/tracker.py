@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from fitbench.config.identity import NOT_IDENTITY
 from fitbench.config.nested import leaves
@@ -29,6 +31,9 @@ class Description:
         config: the resolved configuration, nested, as config.yaml and result.json hold it.
         tags: further texts by name, as a person gave them to the run.
         note: a person's remark, empty if there is none.
+        folder: the absolute path of the run folder.
+        began: when the run began, in seconds since 1970; None: now.
+        losses: the training loss of each epoch that is recorded so far, None where it is undefined.
     """
 
     study: str
@@ -36,6 +41,9 @@ class Description:
     config: Mapping[str, Any]
     tags: Sequence[str] = ()
     note: str = ""
+    folder: str = ""
+    began: float | None = None
+    losses: Mapping[int, float | None] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -96,6 +104,11 @@ class Tracker(ABC):
     where: str
     run: Description
 
+    @cached_property
+    def sent(self) -> Counter[str]:
+        """How many runs, parameters, tags, epochs, metrics and files the place did not have, by these words."""
+        return Counter()
+
     @abstractmethod
     def losses(self) -> dict[int, float | None]:
         """The training loss of each epoch, from 1, that the place has of this run; None where it is undefined."""
@@ -112,13 +125,30 @@ class Tracker(ABC):
     def epoch(self, epoch: Epoch) -> None:
         """Send an epoch that the place does not have."""
 
+    def epochs(self, epochs: Sequence[Epoch]) -> None:
+        """Send epochs that the place does not have, in order."""
+        for epoch in epochs:
+            self.epoch(epoch)
+
     @abstractmethod
     def result(self, values: Mapping[str, float], ended: float) -> None:
         """Send what a run ends with, and when, in seconds since 1970. Where the place has it, nothing changes."""
 
     @abstractmethod
+    def facts(self, facts: Mapping[str, str | None]) -> None:
+        """Send texts about the run by their names; None removes one. Where the place has them, nothing changes."""
+
+    def finished_at(self) -> str | None:
+        """The `finished_at` of the result that the place has; None if it has none, or keeps no such thing."""
+        return None
+
+    @abstractmethod
     def file(self, path: Path) -> None:
         """Send a file, such as the model or a picture, under its name. Where the place has it, nothing changes."""
+
+    def files(self) -> Collection[str]:
+        """The names of the files that the place is known to have of this run."""
+        return ()
 
     @abstractmethod
     def state(self, state: State, since: float) -> None:
@@ -128,7 +158,8 @@ class Tracker(ABC):
     def close(self) -> None:
         """Wait until everything is sent, and let the place go."""
 
-    def is_same(self, held: float | None, loss: float | None) -> bool:
+    @staticmethod
+    def is_same(held: float | None, loss: float | None) -> bool:
         """Whether a loss that the place holds is this one, in the precision of the place."""
         return held == loss
 
@@ -152,25 +183,37 @@ class Sender:
         self.compared = 0  # epochs of the history that the tracker has
         tracker.describe()
 
-    def send(self, history: Sequence[Mapping[str, Any]], ended: float, is_over: bool = False) -> None:
+    def send(
+        self,
+        history: Sequence[Mapping[str, Any]],
+        ended: float,
+        is_over: bool = False,
+        finished_at: str | None = None,
+    ) -> None:
         """Send the epochs that the tracker lacks.
 
         Args:
             history: all epochs of the run so far, in order.
             ended: when the last of them ended, in seconds since 1970.
             is_over: whether no epoch follows.
+            finished_at: of the result, if there is one.
         """
-        if self._is_other(history, is_over):
+        if self._is_other(history, is_over, finished_at):
             self.tracker.restart()
             self.tracker.describe()
             self.held, self.compared = {}, 0
-        for epoch in _epochs(history, ended)[self.compared :]:
-            if epoch.number not in self.held:
-                self.tracker.epoch(epoch)
+        epochs = _epochs(history, ended)[self.compared :]
+        if lacking := [epoch for epoch in epochs if epoch.number not in self.held]:
+            self.tracker.epochs(lacking)
         self.compared = len(history)
 
     def end(
-        self, history: Sequence[Mapping[str, Any]], result: Mapping[str, Any] | None, state: State, ended: float
+        self,
+        history: Sequence[Mapping[str, Any]],
+        result: Mapping[str, Any] | None,
+        state: State,
+        ended: float,
+        error: str | None = None,
     ) -> None:
         """Send all that there is of a run that does not go on now.
 
@@ -179,14 +222,19 @@ class Sender:
             result: what result.json or pruned.json holds, None if there is neither.
             state: of the run.
             ended: when it ended, in seconds since 1970.
+            error: the line that says why it failed.
         """
-        self.send(history, ended, is_over=state in (State.finished, State.pruned))
+        is_over = state in (State.finished, State.pruned)
+        self.send(history, ended, is_over, (result or {}).get("finished_at"))
         if result is not None:
             self.tracker.result(final_values(result), ended)
+        self.tracker.facts(final_facts(result or {}) | {"error": error})
         self.tracker.state(state, ended)
 
-    def _is_other(self, history: Sequence[Mapping[str, Any]], is_over: bool) -> bool:
-        """Whether the tracker has epochs of another training of the run."""
+    def _is_other(self, history: Sequence[Mapping[str, Any]], is_over: bool, finished_at: str | None) -> bool:
+        """Whether the tracker has epochs, or the result, of another training of the run."""
+        if None not in (finished_at, before := self.tracker.finished_at()) and finished_at != before:
+            return True
         for line in history[self.compared :]:
             number = line["epoch"]
             if number in self.held and not self.tracker.is_same(self.held[number], line.get("loss")):
@@ -216,6 +264,60 @@ def final_values(result: Mapping[str, Any]) -> dict[str, float]:
     values = {f"final_{key}" if key.startswith("val_") else key: value for key, value in result["metrics"].items()}
     values |= {"parameters": result.get("parameters"), "fit_seconds": timing.get("fit_seconds")}
     return {key: value for key, value in values.items() if value is not None}
+
+
+def final_facts(result: Mapping[str, Any]) -> dict[str, str | None]:
+    """Texts that tell how a run was made: data, commit, device, versions, and when it finished; what is unknown lacks.
+
+    Args:
+        result: what result.json or pruned.json holds.
+    """
+    git = result.get("git") or {}
+    facts = {
+        "data_sha256": (result.get("data") or {}).get("sha256"),
+        "git_commit": git.get("commit"),
+        "git_dirty": git.get("dirty"),
+        "device": result.get("device"),
+        "finished_at": result.get("finished_at"),
+        **{f"versions.{name}": version for name, version in (result.get("versions") or {}).items()},
+    }
+    return {key: str(value) for key, value in facts.items() if value is not None}
+
+
+class _Held(Protocol):
+    """A run that a place has under the key of a run of ours."""
+
+    @property
+    def folder(self) -> str | None:
+        """The run folder that it was sent from."""
+
+    def losses(self) -> Mapping[int, float | None]:
+        """See `Tracker.losses`."""
+
+
+Held = TypeVar("Held", bound=_Held)
+
+
+def same_run(run: Description, candidates: Sequence[Held], is_same: Callable[[Any, Any], bool]) -> Held | None:
+    """Which of the runs that a place has under the key of a run is this run; None: none of them.
+
+    Two outputs folders may have runs of the same study and run_id. A run is that which was sent from the same folder.
+    Else it is one with the same losses in all common epochs, if there are any: then the folder was moved or copied.
+
+    Args:
+        run: the run.
+        candidates: those with its `key`.
+        is_same: see `Tracker.is_same`.
+    """
+    for each in candidates:
+        if each.folder == run.folder:
+            return each
+    for each in candidates:
+        losses = each.losses()
+        common = losses.keys() & run.losses.keys()
+        if common and all(is_same(losses[epoch], run.losses[epoch]) for epoch in common):
+            return each
+    return None
 
 
 def needs(name: str, key: str) -> RequestError:

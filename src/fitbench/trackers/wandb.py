@@ -116,6 +116,10 @@ class WandbTracker(Tracker):
         """See `Tracker`. The values are in W&B's summary."""
         self._summarize(values)
 
+    def facts(self, facts: Mapping[str, str | None]) -> None:
+        """See `Tracker`. They are in the summary, too."""
+        self._summarize({key: text for key, text in facts.items() if text is not None or key in self.summary})
+
     def file(self, path: Path) -> None:
         """See `Tracker`."""
         with self._client_errors():
