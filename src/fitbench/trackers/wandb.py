@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +16,12 @@ from fitbench.text import first_line
 from fitbench.trackers import wandb_files
 from fitbench.trackers.tracker import Description, Epoch, Tracker, TrackerError, needs
 
-ONLINE, OFFLINE = "online", "offline"
+ONLINE, OFFLINE, DISABLED = "online", "offline", "disabled"
 KEYS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")  # of the environment
 SETTINGS = {"WANDB_ERROR_REPORTING": "false"}  # of W&B, where the user has set none
 STATE = "state"  # of the summary
 SECONDS = 30  # that a server has to answer
+SECONDS_OF_FILES = 5  # that W&B's process has to write its file to the end
 ENDED_WELL = (State.finished, State.pruned)
 
 
@@ -140,7 +142,11 @@ class WandbTracker(Tracker):
             session, self.session = self.session, None
             ended_well = self.summary.get(STATE) in [state.value for state in ENDED_WELL]
             with self._client_errors():
+                path = Path(session.settings.sync_file)
                 session.finish(exit_code=0 if ended_well else 1)
+                last = time.monotonic() + SECONDS_OF_FILES
+                while self.mode != DISABLED and not wandb_files.is_ended(path) and time.monotonic() < last:
+                    time.sleep(0.01)
 
     def _begun(self) -> Any:
         """W&B's run, begun or resumed with the first value."""

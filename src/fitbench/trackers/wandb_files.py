@@ -41,6 +41,13 @@ def read(files: list[Path]) -> tuple[dict[int, dict[str, Any]], dict[str, Any]]:
     return steps, summary
 
 
+def is_ended(path: Path) -> bool:
+    """Whether a file is complete: W&B writes the last record a moment after `finish` has returned."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    return path.exists() and any(Record.FromString(content).HasField("exit") for content in _records(path.read_bytes()))
+
+
 def _items(items: Any) -> dict[str, Any]:
     return {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items}
 

@@ -16,6 +16,7 @@ from fitbench.training.callbacks import EarlyStopping, Fingerprints, Pruning, Re
 from fitbench.training.checkpoint import Checkpoint
 from fitbench.training.checkpointing import Checkpoints
 from fitbench.training.fit import fit
+from fitbench.training.logger import Logger
 from fitbench.training.networks import Network
 from fitbench.training.notes import note
 from fitbench.training.parts import Parts
@@ -47,7 +48,13 @@ class Trained:
 
 
 def train(
-    parts: Parts, network: Network, folder: Path, resumed: Checkpoint | None, began: float, trial: Trial | None
+    parts: Parts,
+    network: Network,
+    folder: Path,
+    resumed: Checkpoint | None,
+    began: float,
+    trial: Trial | None,
+    logger: Logger,
 ) -> Trained:
     """Fit the network, and record its epochs and its checkpoints.
 
@@ -58,6 +65,7 @@ def train(
         resumed: what it goes on from.
         began: the `time.perf_counter()` at which this attempt began.
         trial: of a search, which may end the run early.
+        logger: is told of each epoch.
     """
     _notice(parts)
     settings, measures = parts.config.training, parts.measures
@@ -78,7 +86,8 @@ def train(
     first = settings.epochs if over else len(history)
     with Display(parts.config.progress, settings.epochs, len(parts.kept), measures.primary) as display:
         recorder = Recorder(folder, history, display, measures.needed, measures.step_keys)
-        callbacks = [*states, recorder, checkpoints]
+        logged = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logger.epochs(history))
+        callbacks = [*states, recorder, checkpoints, logged]
         if pruning is not None:
             callbacks.append(pruning)
         try:
