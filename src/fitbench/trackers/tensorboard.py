@@ -261,8 +261,11 @@ def _scalars(values: Mapping[str, float | None]) -> Any:
 
 
 def _single(value: float) -> float:
-    """A number in single precision."""
-    return float(struct.unpack("f", struct.pack("f", value))[0])
+    """A number in single precision, infinite where it is too large."""
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ from fitbench.config.nested import leaves
 from fitbench.config.run_names import parse_run_id
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.folder import State
+from fitbench.text import encodable
 
 
 class TrackerError(FitbenchError):
@@ -68,7 +69,7 @@ class Description:
         """The values of the configuration that make the run what it is, by their full keys, the seed and fold too."""
         left_out = set(NOT_IDENTITY) - {"seed", "fold"}
         return {
-            key: value
+            key: encodable(value) if isinstance(value, str) else value
             for key, value in leaves(self.config, lists=False)
             if key not in left_out and key.split(".")[0] not in left_out and value not in (None, {}, [])
         }
