@@ -107,10 +107,11 @@ def test_a_moved_folder_is_the_same_run_and_another_of_the_same_name_is_not(publ
     folder = with_files("study=a")
     publish(folder)
     (tmp_path / "outputs").rename(tmp_path / "moved")
-    other, moved = with_files("study=a"), tmp_path / "moved" / "a" / folder.name
+    moved = tmp_path / "moved" / "a" / folder.name
+    assert publish(moved)[1] == ["unchanged"]
+    other = with_files("study=a")
     trained_again(other, 5.0)
     assert publish(other)[1] == ["new"]
-    assert publish(moved)[1] == ["unchanged"]
     for each in (other, moved, shutil.copytree(moved, tmp_path / "copy" / "a" / moved.name)):
         assert publish(each)[1] == ["unchanged"]
     assert [board(name).Scalars("loss")[0].value for name in (folder.name, f"{folder.name}-2")] == [2.0, 5.0]
