@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fitbench.data import memory_limit, table_file
 from fitbench.data.table_file import read_table, with_texts
 from fitbench.errors import DataError
+
+from ..fuzzing import fuzz
 
 
 def read(folder: Path, content: str | bytes) -> pd.DataFrame:
@@ -242,7 +244,7 @@ CELL = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zs"
 
 
 @given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=20), st.sampled_from(table_file.SEPARATORS))
-@settings(max_examples=60, deadline=None)
+@fuzz(60)
 def test_texts_come_back_as_they_were_written(tmp_path_factory, rows, separator):
     path = tmp_path_factory.mktemp("texts") / "a.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -252,7 +254,7 @@ def test_texts_come_back_as_they_were_written(tmp_path_factory, rows, separator)
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=200, deadline=None)
+@fuzz(200)
 def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "fuzz.csv"
     path.write_bytes(content)

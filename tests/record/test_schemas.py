@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -17,6 +17,7 @@ from fitbench.record import claims, evaluations, reading, schemas
 from fitbench.record.folder import State, state_of
 from fitbench.record.schemas import Record, check
 
+from ..fuzzing import fuzz
 from ..run_folders import curves
 
 RESULT: dict[str, Any] = {
@@ -248,7 +249,7 @@ def test_a_metric_info_that_is_nested_too_deeply_is_refused():
 
 
 @by_file
-@settings(max_examples=150, deadline=None)
+@fuzz(150)
 @given(data=st.data())
 def test_any_value_in_any_place_is_accepted_or_named(schema, values, data):
     hostile: Any = copy.deepcopy(values)
@@ -266,7 +267,7 @@ def test_any_value_in_any_place_is_accepted_or_named(schema, values, data):
         assert len(str(error)) < 800
 
 
-@settings(max_examples=150, deadline=None)
+@fuzz(150)
 @given(values=json_values())
 def test_a_file_that_holds_anything_is_refused(values):
     for schema, _ in FILES:
@@ -276,7 +277,7 @@ def test_a_file_that_holds_anything_is_refused(values):
 CLAIM = {"host": "elsewhere", "pid": 7, "start": "1", "job": "here:12", "restarts": 0}
 
 
-@settings(max_examples=150, deadline=None)
+@fuzz(150)
 @given(key=st.sampled_from([*CLAIM, "other"]), value=json_values())
 def test_a_claim_with_any_value_ends_in_no_traceback(tmp_path_factory, key, value):
     folder = tmp_path_factory.mktemp("claim")

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -12,6 +12,7 @@ from fitbench import metrics
 from fitbench.tables.definition import Claim
 from fitbench.tables.verdict import EvaluationSets, Verdict, judge
 
+from ..fuzzing import fuzz
 from .calibration import GRID, SEEDS, false_verdicts, simulate
 
 N = 10_000
@@ -198,7 +199,7 @@ def test_a_row_that_is_called_deterministic_and_is_not_has_no_verdict_from_two_r
     assert judge(claim_of(0.82), [0.82, 0.83], 0.005, SAME, deterministic=True).verdict is Verdict.inconclusive
 
 
-@settings(deadline=None)
+@fuzz(100)
 @given(
     claimed=st.floats(0, 1), values=st.lists(st.floats(0, 1), min_size=3, max_size=10), same=st.booleans(),
     examples=st.integers(1, 100_000), tolerance=st.floats(0, 0.5), trainings=st.integers(1, 20),
