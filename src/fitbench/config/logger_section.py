@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from fitbench.config.annotations import Allowed, PathText, expanded
 from fitbench.config.section import Section
 
 Folder = Annotated[PathText, AfterValidator(expanded), Allowed("the path of a folder")]
+ADDRESSES = {"tensorboard": "folder", "mlflow": "uri", "wandb": "folder"}  # the keys that `--uri` stands for
+ADDRESS = "an address without a password, because each run records it; MLFLOW_TRACKING_URI may have one"
 
 
 def _without_password(uri: str) -> str:
     if urlsplit(uri).password is not None:
-        raise ValueError("it holds a password, which each run would record; set MLFLOW_TRACKING_URI instead")
+        raise ValueError(ADDRESS)
     return uri
 
 
@@ -30,7 +32,7 @@ class TensorBoardLogger(Section):
 class MlflowLogger(Section):
     """A run of MLflow."""
 
-    uri: Annotated[str, AfterValidator(_without_password)] | None = Field(
+    uri: Annotated[str, AfterValidator(_without_password), Allowed(ADDRESS)] | None = Field(
         description="a server or a database; null: that of MLFLOW_TRACKING_URI, or else sqlite:///mlflow.db in the "
         "current folder"
     )
@@ -54,3 +56,15 @@ class Logger(Section):
     tensorboard: TensorBoardLogger | None = Field(None, description="TensorBoard")
     mlflow: MlflowLogger | None = Field(None, description="MLflow")
     wandb: WandbLogger | None = Field(None, description="Weights & Biases")
+
+    def publishing(self) -> list[str]:
+        """The options of `fitbench publish` that send a recorded run to these places, for each of them."""
+        chosen = {"tensorboard": self.tensorboard, "mlflow": self.mlflow, "wandb": self.wandb}
+        return [
+            f"--to {name}" + (f" --uri {address}" if (address := getattr(place, ADDRESSES[name], None)) else "")
+            for name, place in chosen.items()
+            if place is not None
+        ]
+
+
+Loggers = Annotated[Logger | None, BeforeValidator(lambda value: value or None)]  # logger=none is an empty section

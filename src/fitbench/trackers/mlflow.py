@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -48,6 +49,10 @@ SETTINGS = {  # of MLflow, where the user has set none
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
+}
+LEVELS = {  # of loggers: one tells each step of a new database, the other each attempt to reach a server
+    "mlflow.store.db.utils": logging.CRITICAL,
+    "urllib3.connectionpool": logging.ERROR,
 }
 
 
@@ -100,11 +105,15 @@ class MlflowTracker(Tracker):
             from mlflow import MlflowClient
         except ModuleNotFoundError as error:
             raise needs(self.name, f"logger={self.name}") from error
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs each step of a new database
+        for name, level in LEVELS.items():
+            logging.getLogger(name).setLevel(level)
         self.run = run
-        self.where = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
+        address = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
+        self.artifacts = _artifacts(address, experiment or run.study)
+        self.where = re.sub(r"(?<=://)([^/@]*):[^/@]*@", r"\1:***@", address)  # without a password
         with self._client_errors():
-            self.client = MlflowClient(self.where)
+            with _alone(address):
+                self.client = MlflowClient(address)
             self.experiment_id = self._experiment(experiment or run.study)
             self.held = same_run(run, self._candidates(), self.is_same)
 
@@ -120,7 +129,7 @@ class MlflowTracker(Tracker):
         experiment = self.client.get_experiment_by_name(name)
         if experiment is None:
             try:
-                return str(self.client.create_experiment(name, artifact_location=_artifacts(self.where, name)))
+                return str(self.client.create_experiment(name, artifact_location=self.artifacts))
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another run of the sweep has created it
                     raise
@@ -272,12 +281,32 @@ class MlflowTracker(Tracker):
     def _client_errors(self) -> Iterator[None]:
         """Raise what the client raises as a `TrackerError`."""
         from mlflow.exceptions import MlflowException
+        from requests import RequestException
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
             yield
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            raise TrackerError(f"mlflow at {self.where}: {first_line(error)}") from error
+            if isinstance(error.__context__, RequestException):
+                raise TrackerError(f"mlflow at {self.where} does not answer") from error
+            of_database = getattr(error.__cause__ or error, "orig", None)  # what SQLAlchemy's error is about
+            raise TrackerError(f"mlflow at {self.where}: {first_line(of_database or error)}") from error
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Hold a lock on the folder of a database of SQLite: two processes that create its tables at once would fail."""
+    if not uri.startswith(SQLITE):
+        yield
+        return
+    folder = Path(uri.removeprefix(SQLITE)).absolute().parent
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _artifacts(uri: str, experiment: str) -> str | None:

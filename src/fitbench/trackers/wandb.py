@@ -26,7 +26,7 @@ ENDED_WELL = (State.finished, State.pruned)
 
 
 class WandbTracker(Tracker):
-    """One run of W&B, whose id follows from `<study>/<run_id>`. Each attempt adds files, which W&B joins by the id.
+    """One run of W&B, whose id follows from study, run_id and folder. Each attempt adds files; W&B joins them.
 
     A step of W&B is the number of an epoch. Undefined values are left out. What W&B has is read from its files.
 
@@ -76,20 +76,23 @@ class WandbTracker(Tracker):
     @property
     def run_id(self) -> str:
         """W&B's id of the run. A run that was trained again has another one, as W&B never removes points."""
-        digest = hashlib.sha256(self.run.key.encode()).hexdigest()[:16]
+        digest = hashlib.sha256(f"{self.run.key}\n{self.run.folder}".encode()).hexdigest()[:16]
         return digest if self.generation == 1 else f"{digest}-{self.generation}"
 
     def _latest(self) -> int:
         self.generation = 1
         while True:
             self.generation += 1
-            if not wandb_files.run_files(self.folder, self.run_id):
+            if not self._files():
                 return self.generation - 1
+
+    def _files(self) -> list[Path]:
+        """W&B's files of the run, here or in its run folder, in which `logger=wandb` writes them."""
+        return wandb_files.run_files({self.folder.absolute(), Path(self.run.folder).absolute()}, self.run_id)
 
     def _look(self) -> None:
         with self._client_errors():
-            files = wandb_files.run_files(self.folder, self.run_id)
-            self.steps, self.summary = wandb_files.read(files)
+            self.steps, self.summary = wandb_files.read(self._files())
 
     def losses(self) -> dict[int, float | None]:
         """See `Tracker`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,14 @@ HEADER = struct.Struct("<IHB")  # of a piece: checksum, length, kind
 WHOLE, LAST = 1, 4  # kinds of the pieces that end a record
 
 
-def run_files(folder: Path, run_id: str) -> list[Path]:
+def run_files(folders: Collection[Path], run_id: str) -> list[Path]:
     """The files of a run, one for each attempt, in order of time.
 
     Args:
-        folder: that holds `wandb/`.
+        folders: that hold `wandb/`.
         run_id: W&B's id.
     """
-    files = folder.glob(f"wandb/*run-*/run-{run_id}.wandb")
+    files = [path for folder in folders for path in folder.glob(f"wandb/*run-*/run-{run_id}.wandb")]
     return sorted(files, key=lambda path: path.parent.name.removeprefix("offline-"))
 
 

@@ -42,7 +42,7 @@ class Logger:
                 tracker.state(State.running, time.time())
         except TrackerError as error:
             raise RequestError(
-                f"{error}; the run has not begun: without logger=NAME it is not sent anywhere"
+                f"{error}; nothing was trained; without logger=NAME it is, and 'fitbench publish' sends it later"
             ) from error
 
     def epochs(self, history: list[dict[str, Any]]) -> None:
