@@ -13,6 +13,7 @@ from typing import Any
 from fitbench.columns import Note, Table, column, print_tables
 from fitbench.publish.recorded import Recorded
 from fitbench.text import clean, console, counted
+from fitbench.trackers.tracker import without_password
 
 NEW, UPDATED, UNCHANGED, FAILED = "new", "updated", "unchanged", "failed"
 COUNTED = ("epochs", "metrics", "parameters", "tags", "files")  # in the order in which people read them
@@ -75,7 +76,7 @@ def print_outcomes(outcomes: Sequence[Outcome], to: str, uri: str | None, format
         return
     kinds = Counter(outcome.kind for outcome in outcomes)
     count = ", ".join(f"{kinds[kind]:,} {kind}" for kind in (NEW, UPDATED, UNCHANGED, FAILED) if kinds[kind])
-    place = f" at {uri}" if uri else ""
+    place = f" at {without_password(uri)}" if uri else ""
     notes = [f"{counted(len(outcomes), 'run')} to {to}{place}: {count}"]
     if dry_run:
         notes = [f"{counted(len(outcomes), 'run')}; nothing is sent, and {to} is not asked what it has already"]

@@ -16,6 +16,8 @@ from fitbench.trackers.tracker import Description, Tracker
 if TYPE_CHECKING:
     from fitbench.trackers.wandb import WandbTracker
 
+LONGEST_NAME = 200  # characters of an experiment
+
 Open = Callable[[Description, str | None], Tracker]
 
 

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from fitbench.record.folder import State
 from fitbench.text import clean, encodable, first_line
-from fitbench.trackers.tracker import Description, Epoch, Tracker, TrackerError, needs, same_run
+from fitbench.trackers.tracker import Description, Epoch, Tracker, TrackerError, needs, same_run, without_password
 
 DEFAULT = "sqlite:///mlflow.db"  # in the current folder
 SQLITE = "sqlite:///"
@@ -110,7 +110,7 @@ class MlflowTracker(Tracker):
         self.run = run
         address = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
         self.artifacts = _artifacts(address, experiment or run.study)
-        self.where = re.sub(r"(?<=://)([^/@]*):[^/@]*@", r"\1:***@", address)  # without a password
+        self.where = without_password(address)
         with self._client_errors():
             with _alone(address):
                 self.client = MlflowClient(address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -319,6 +320,11 @@ def same_run(run: Description, candidates: Sequence[Held], is_same: Callable[[An
         if common and all(is_same(losses[epoch], run.losses[epoch]) for epoch in common):
             return each
     return None
+
+
+def without_password(address: str) -> str:
+    """An address for a message."""
+    return re.sub(r"(?<=://)([^/@]*):[^/@]*@", r"\1:***@", address)
 
 
 def needs(name: str, key: str) -> RequestError:
