@@ -31,7 +31,8 @@ def write_plots(folder: Path) -> list[Path]:
         FitbenchError: a file of the run is absent or damaged.
     """
     run = read_run(folder)
-    return draw_pictures(run, run.folder)
+    _check_predictions(run)
+    return draw_pictures(run, folder)
 
 
 def draw_run(run: RunFiles, trust: bool = False) -> list[Path]:
@@ -42,6 +43,7 @@ def draw_run(run: RunFiles, trust: bool = False) -> list[Path]:
     Raises:
         FitbenchError: a file of the run is damaged, or the data set, from which the mistakes come, is not the run's.
     """
+    _check_predictions(run)
     drawn = draw_pictures(run, run.folder)
     for name in run.drawings:
         if name not in FROM_DATA:
@@ -53,14 +55,17 @@ def draw_run(run: RunFiles, trust: bool = False) -> list[Path]:
     return drawn
 
 
+def _check_predictions(run: RunFiles) -> None:
+    if run.result is not None and run.predictions is None and run.has_test_part:
+        reading.read_predictions(run.folder, run.result)  # its message says what is missing
+
+
 def picture_names(run: RunFiles) -> list[str]:
     """The names of the pictures that `draw_pictures` can draw of a run, such as 'curves'.
 
     Raises:
-        FitbenchError: predictions.npz is damaged, or absent although the run has a test part.
+        FitbenchError: predictions.npz is damaged.
     """
-    if run.result is not None and run.predictions is None and run.has_test_part:
-        reading.read_predictions(run.folder, run.result)  # its message says what is missing
     return [*[CURVES] * bool(run.history), *(name for name in run.drawings if name in FROM_PREDICTIONS)]
 
 

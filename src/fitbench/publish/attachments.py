@@ -41,7 +41,7 @@ def lacking_pictures(run: RunFiles, has: Collection[str]) -> list[str]:
     """The names of the pictures that can be drawn of a run and are not among files such as 'curves.png'.
 
     Raises:
-        FitbenchError: predictions.npz is damaged or absent.
+        FitbenchError: predictions.npz is damaged.
     """
     return [name for name in picture_names(run) if f"{name}.png" not in has]
 
@@ -51,7 +51,7 @@ def drawn_pictures(run: RunFiles, has: Collection[str]) -> Iterator[list[Path]]:
     """The `lacking_pictures`, drawn without the data set into a folder that is removed after the block.
 
     Raises:
-        FitbenchError: predictions.npz is damaged or absent.
+        FitbenchError: predictions.npz is damaged.
     """
     lacking = lacking_pictures(run, has)
     with TemporaryDirectory(prefix="fitbench-") as folder:

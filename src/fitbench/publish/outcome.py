@@ -13,6 +13,7 @@ from typing import Any
 from fitbench.columns import Note, Table, column, print_tables
 from fitbench.publish.recorded import Recorded
 from fitbench.text import clean, console, counted
+from fitbench.trackers.tracker import without_password
 
 NEW, UPDATED, UNCHANGED, FAILED = "new", "updated", "unchanged", "failed"
 COUNTED = ("epochs", "metrics", "parameters", "tags", "files")  # in the order in which people read them
@@ -60,12 +61,13 @@ class Outcome:
         }
 
 
-def print_outcomes(outcomes: Sequence[Outcome], to: str, format: str, dry_run: bool) -> None:
+def print_outcomes(outcomes: Sequence[Outcome], to: str, uri: str | None, format: str, dry_run: bool) -> None:
     """Print what became of runs, or in a dry run what would be sent.
 
     Args:
         outcomes: of the runs.
         to: the name of the tracker.
+        uri: where it is; None: its default.
         format: 'table' or 'json'.
         dry_run: whether nothing was sent.
     """
@@ -74,7 +76,8 @@ def print_outcomes(outcomes: Sequence[Outcome], to: str, format: str, dry_run: b
         return
     kinds = Counter(outcome.kind for outcome in outcomes)
     count = ", ".join(f"{kinds[kind]:,} {kind}" for kind in (NEW, UPDATED, UNCHANGED, FAILED) if kinds[kind])
-    notes = [f"{counted(len(outcomes), 'run')} to {to}: {count}"]
+    place = f" at {without_password(uri)}" if uri else ""
+    notes = [f"{counted(len(outcomes), 'run')} to {to}{place}: {count}"]
     if dry_run:
         notes = [f"{counted(len(outcomes), 'run')}; nothing is sent, and {to} is not asked what it has already"]
     listed = [each for each in outcomes if len(outcomes) <= LISTED or each.kind != UNCHANGED]

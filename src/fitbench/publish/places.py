@@ -16,6 +16,8 @@ from fitbench.trackers.tracker import Description, Tracker
 if TYPE_CHECKING:
     from fitbench.trackers.wandb import WandbTracker
 
+LONGEST_NAME = 200  # characters of an experiment
+
 Open = Callable[[Description, str | None], Tracker]
 
 
@@ -34,10 +36,18 @@ def _tensorboard(run: Description, uri: str | None) -> TensorBoardTracker:
     return opened_below(run, Path(uri or "tensorboard"))
 
 
+def _mlflow(run: Description, uri: str | None) -> MlflowTracker:
+    """The run in the experiment that its logger was set to, or else in that of its study."""
+    logger = run.config.get("logger")
+    settings = logger.get("mlflow") if isinstance(logger, dict) else None
+    experiment = settings.get("experiment") if isinstance(settings, dict) else None
+    return MlflowTracker(run, uri, str(experiment)[:LONGEST_NAME] if experiment else None)
+
+
 def _wandb(run: Description, uri: str | None) -> WandbTracker:
     from fitbench.trackers.wandb import WandbTracker
 
     return WandbTracker(run, Path(uri or "."))
 
 
-PLACES: Mapping[str, Open] = {"mlflow": MlflowTracker, "tensorboard": _tensorboard, "wandb": _wandb}
+PLACES: Mapping[str, Open] = {"mlflow": _mlflow, "tensorboard": _tensorboard, "wandb": _wandb}

@@ -41,7 +41,7 @@ def publish(
         outcomes = [look(folder, with_model) for folder in folders]
     else:
         outcomes = list(_sent(folders, lambda run: open_tracker(run, uri), with_model))
-    print_outcomes(outcomes, to, format, dry_run)
+    print_outcomes(outcomes, to, uri, format, dry_run)
     return int(any(outcome.reason for outcome in outcomes))
 
 

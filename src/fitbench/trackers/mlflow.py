@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import quote
 
 from fitbench.record.folder import State
-from fitbench.text import clean, first_line
-from fitbench.trackers.tracker import Description, Epoch, Tracker, TrackerError, needs, same_run
+from fitbench.text import clean, encodable, first_line
+from fitbench.trackers.tracker import Description, Epoch, Tracker, TrackerError, needs, same_run, without_password
 
 DEFAULT = "sqlite:///mlflow.db"  # in the current folder
 SQLITE = "sqlite:///"
@@ -110,7 +110,7 @@ class MlflowTracker(Tracker):
         self.run = run
         address = uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT
         self.artifacts = _artifacts(address, experiment or run.study)
-        self.where = re.sub(r"(?<=://)([^/@]*):[^/@]*@", r"\1:***@", address)  # without a password
+        self.where = without_password(address)
         with self._client_errors():
             with _alone(address):
                 self.client = MlflowClient(address)
@@ -143,7 +143,7 @@ class MlflowTracker(Tracker):
 
     def _candidates(self) -> list[_Held]:
         """The runs of MLflow with the key of this run, the latest first."""
-        key = self.run.key.replace("'", "\\'")
+        key = _quotable(self.run.key)
         order = ["attributes.start_time DESC"]
         found = self.client.search_runs([self.experiment_id], f"tags.`{KEY}` = '{key}'", order_by=order)
         return [_Held(self.client, run) for run in found]
@@ -193,7 +193,7 @@ class MlflowTracker(Tracker):
 
     def _created(self) -> _Held:
         began = None if self.run.began is None else round(self.run.began * 1000)
-        tags = {KEY: self.run.key, "mlflow.source.name": "fitbench", "mlflow.source.type": "LOCAL"}
+        tags = {KEY: _quotable(self.run.key), "mlflow.source.name": "fitbench", "mlflow.source.type": "LOCAL"}
         self.sent["runs"] += 1
         created = self.client.create_run(self.experiment_id, start_time=began, run_name=self.run.run_id, tags=tags)
         return _Held(self.client, created)
@@ -203,7 +203,7 @@ class MlflowTracker(Tracker):
         from mlflow.entities import RunTag
 
         assert self.held
-        texts = {_key(key): None if text is None else text[:LONGEST_TAG] for key, text in tags.items()}
+        texts = {_key(key): None if text is None else encodable(text)[:LONGEST_TAG] for key, text in tags.items()}
         changed = {key: text for key, text in texts.items() if text != self.held.tags.get(key)}
         with self._client_errors():
             new = [RunTag(key, text) for key, text in changed.items() if text is not None]
@@ -327,6 +327,11 @@ def _points(values: Mapping[str, float | None], step: int, ended: float) -> list
 
     numbers = {_key(key): math.nan if value is None else float(value) for key, value in values.items()}
     return [Metric(key, number, round(ended * 1000), step) for key, number in numbers.items()]
+
+
+def _quotable(text: str) -> str:
+    """A text that stands between quotes in a filter of MLflow."""
+    return re.sub(r"['\"`\\]", "_", clean(text))
 
 
 def _key(name: str) -> str:

@@ -6,6 +6,7 @@ import math
 import os
 import socket
 import struct
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -141,7 +142,7 @@ class TensorBoardTracker(Tracker):
         from tensorboard.compat.proto.types_pb2 import DT_STRING
         from tensorboard.plugins.text.metadata import create_summary_metadata
 
-        noted = {"tags": ", ".join(self.run.tags), "note": self.run.note, "folder": self.run.folder}
+        noted = {"tags": ", ".join(self.run.tags), "note": self.run.note}
         texts = {"state": state.value} | self.run.facts | noted | self.texts
         rows = [f"| {clean(key)} | {clean(text).replace('|', '&#124;')} |" for key, text in texts.items() if text]
         content = "\n".join(["| | |", "|---|---|", *rows]).encode()
@@ -261,10 +262,14 @@ def _scalars(values: Mapping[str, float | None]) -> Any:
 
 
 def _single(value: float) -> float:
-    """A number in single precision."""
-    return float(struct.unpack("f", struct.pack("f", value))[0])
+    """A number in single precision, infinite where it is too large."""
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def _plain(value: Any) -> Any:
     """A parameter as TensorBoard takes it: a number, true or false, or text."""
-    return value if isinstance(value, bool | int | float | str) else str(value)
+    is_number = isinstance(value, int | float) and abs(value) <= sys.float_info.max
+    return value if isinstance(value, bool | str) or is_number else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,6 +16,7 @@ from fitbench.config.nested import leaves
 from fitbench.config.run_names import parse_run_id
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.folder import State
+from fitbench.text import encodable
 
 
 class TrackerError(FitbenchError):
@@ -68,7 +70,7 @@ class Description:
         """The values of the configuration that make the run what it is, by their full keys, the seed and fold too."""
         left_out = set(NOT_IDENTITY) - {"seed", "fold"}
         return {
-            key: value
+            key: encodable(value) if isinstance(value, str) else value
             for key, value in leaves(self.config, lists=False)
             if key not in left_out and key.split(".")[0] not in left_out and value not in (None, {}, [])
         }
@@ -318,6 +320,11 @@ def same_run(run: Description, candidates: Sequence[Held], is_same: Callable[[An
         if common and all(is_same(losses[epoch], run.losses[epoch]) for epoch in common):
             return each
     return None
+
+
+def without_password(address: str) -> str:
+    """An address for a message."""
+    return re.sub(r"(?<=://)([^/@]*):[^/@]*@", r"\1:***@", address)
 
 
 def needs(name: str, key: str) -> RequestError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,10 @@ class WandbTracker(Tracker):
         """See `Tracker`."""
         return {step: values.get("loss") for step, values in self.steps.items()}
 
+    def finished_at(self) -> str | None:
+        """See `Tracker`."""
+        return self.summary.get("finished_at")
+
     def restart(self) -> None:
         """Begin another run of W&B."""
         self.close()
@@ -114,26 +118,45 @@ class WandbTracker(Tracker):
             session = self._begun()
             if epoch.number >= session.starting_step:
                 session.log(values, step=epoch.number, commit=True)
+                self.sent["epochs"] += 1
 
     def result(self, values: Mapping[str, float], ended: float) -> None:
         """See `Tracker`. The values are in W&B's summary."""
-        self._summarize(values)
+        self._summarize(values, "metrics")
 
     def facts(self, facts: Mapping[str, str | None]) -> None:
-        """See `Tracker`. They are in the summary, too."""
-        self._summarize({key: text for key, text in facts.items() if text is not None or key in self.summary})
+        """See `Tracker`. They are in the summary, and so are the tags and the note."""
+        noted = {"tags": ", ".join(self.run.tags) or None, "note": self.run.note or None}
+        self._summarize(noted | dict(facts), "tags")
 
     def file(self, path: Path) -> None:
-        """See `Tracker`."""
+        """See `Tracker`. W&B gets a copy, as the file may go before W&B sends it."""
         with self._client_errors():
-            self._begun().save(str(path.absolute()), base_path=str(path.absolute().parent), policy="now")
+            content = path.read_bytes()
+            before = self._copies().get(path.name)
+            if before is not None and before.read_bytes() == content:
+                return
+            session = self._begun()
+            copy = Path(session.dir) / path.name
+            copy.write_bytes(content)
+            session.save(str(copy), base_path=session.dir, policy="now")
+        self.sent["files"] += 1
+
+    def files(self) -> Collection[str]:
+        """See `Tracker`. W&B's own files are among them."""
+        return self._copies().keys()
+
+    def _copies(self) -> dict[str, Path]:
+        """The latest copy of each file by its name."""
+        return {path.name: path for file in self._files() for path in file.parent.glob("files/*.*")}
 
     def state(self, state: State, since: float) -> None:
         """See `Tracker`. It is a value of the summary; W&B's own state is finished or failed."""
-        self._summarize({STATE: state.value})
+        self._summarize({STATE: state.value}, "tags")
 
-    def _summarize(self, values: Mapping[str, Any]) -> None:
+    def _summarize(self, values: Mapping[str, Any], counted: str) -> None:
         new = {key: value for key, value in values.items() if self.summary.get(key) != value}
+        self.sent[counted] += len(new)
         if new:
             with self._client_errors():
                 self._begun().summary.update(new)
@@ -156,6 +179,7 @@ class WandbTracker(Tracker):
         if self.session is None:
             import wandb
 
+            self.sent["runs"] += not self._files()
             self.folder.mkdir(parents=True, exist_ok=True)
             self.session = wandb.init(
                 id=self.run_id,
