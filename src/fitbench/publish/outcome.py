@@ -16,7 +16,8 @@ from fitbench.text import clean, console, counted
 from fitbench.trackers.tracker import without_password
 
 NEW, UPDATED, UNCHANGED, FAILED = "new", "updated", "unchanged", "failed"
-COUNTED = ("epochs", "metrics", "parameters", "tags", "files")  # in the order in which people read them
+COUNTED = ("epochs", "files", "tags", "metrics", "parameters")
+SHOWN = ("epochs", "files", "tags")  # those that people see; JSON has all
 LISTED = 20  # with more runs, those that are unchanged are counted and not listed
 
 
@@ -86,14 +87,15 @@ def print_outcomes(outcomes: Sequence[Outcome], to: str, uri: str | None, format
 
 
 def _table(outcomes: Sequence[Outcome], dry_run: bool, notes: Sequence[str]) -> Table:
+    is_one_study = len({each.folder.parent for each in outcomes}) < 2
     texts: list[tuple[str, Callable[[Outcome], str]]] = [
-        ("run", lambda each: clean(f"{each.folder.parent.name}/{each.folder.name}")),
+        ("run", lambda each: clean("" if is_one_study else f"{each.folder.parent.name}/") + clean(each.folder.name)),
         ("state", lambda each: each.run.run.state.value if each.run else ""),
         *[("outcome", lambda each: each.kind)] * (not dry_run),
     ]
     columns = [
         *(column(name, outcomes, cell, right=False, key=name == "run") for name, cell in texts),
-        *(column(name, outcomes, partial(_count, name)) for name in COUNTED),
+        *(column(name, outcomes, partial(_count, name)) for name in SHOWN),
     ]
     return Table("", [each for each in columns if any(each.cells)], [Note(text, "") for text in notes])
 
