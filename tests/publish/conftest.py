@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fitbench.record.history import write_history
+from fitbench.record.history import append_history, write_history
 from fitbench.record.reading import read_history
 
 
@@ -36,8 +36,20 @@ def trained_again(folder: Path, loss: float, finished_at: str = "2026-01-05T03:0
     """Give a run the files of another training, with these losses in the first epochs."""
     history = read_history(folder)[:epochs]
     write_history(folder, [line | {"loss": loss / line["epoch"]} for line in history])
-    result = json.loads((folder / "result.json").read_text())
-    result |= {"finished_at": finished_at}
-    result["metrics"] |= {"epochs": epochs, "train_loss": loss / epochs}
-    (folder / "result.json").write_text(json.dumps(result))
+    metrics = json.loads((folder / "result.json").read_text())["metrics"]
     (folder / "curves.png").write_bytes(png(int(loss)))
+    change_result(folder, finished_at=finished_at, metrics=metrics | {"epochs": epochs, "train_loss": loss / epochs})
+
+
+def change_result(folder: Path, **changes: object) -> None:
+    """Write result.json with other values, to which the pictures fit."""
+    path = folder / "result.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    for picture in folder.glob("*.png"):
+        picture.touch()
+
+
+def goes_on(folder: Path, **values: float) -> None:
+    """Give a run a sixth epoch, and a picture of it."""
+    append_history(folder, {"epoch": 6, "seconds": 0.5, **values})
+    (folder / "curves.png").touch()

@@ -9,10 +9,10 @@ import pytest
 from mlflow import MlflowClient
 
 from fitbench.record.failure import FILE as ERROR_FILE
-from fitbench.record.history import append_history, write_history
+from fitbench.record.history import write_history
 from fitbench.record.reading import read_history
 
-from .conftest import png, trained_again
+from .conftest import change_result, goes_on, png, trained_again
 
 
 @pytest.fixture
@@ -139,8 +139,7 @@ def test_a_run_that_went_on_gets_its_further_epochs_and_its_state(publish, runs_
     (folder / ERROR_FILE).unlink()
     finished = make_run("study=a", outputs=folder.parents[1].with_name("other"), history=make_run.curves(7))
     shutil.copytree(finished, folder, dirs_exist_ok=True)
-    result = json.loads((folder / "result.json").read_text())
-    (folder / "result.json").write_text(json.dumps(result | {"finished_at": "2099-01-02T03:04:05Z"}))
+    change_result(folder, finished_at="2099-01-02T03:04:05Z")
     (folder / "curves.png").write_bytes(png(7))
     (folder / "confusion.png").write_bytes(png(8))
     [outcome] = publish(folder)[1].values()
@@ -228,7 +227,7 @@ def test_running_interrupted_and_pruned_runs_have_their_states(publish, runs_of,
     ]  # fmt: skip
     assert states["0"].info.end_time is None
     assert states["1"].data.metrics["final_val_accuracy"] == 0.9 - 0.02 * 2
-    append_history(running, {"epoch": 6, "seconds": 0.5, "loss": 0.1})
+    goes_on(running, loss=0.1)
     [outcome] = publish(running)[1].values()
     assert outcome["sent"]["epochs"] == 1
     after = {run.data.tags["seed"]: run for run in runs_of("a")}["0"]
@@ -252,10 +251,8 @@ def test_pictures_are_drawn_where_they_lack_and_once_without_touching_the_folder
 def test_the_newest_study_is_sent_unless_runs_are_named_or_selected(publish, with_files, call, dry_call, mlflow_uri):
     for study in ("a", "b"):
         for seed in (0, 1):
-            folder = with_files(f"study={study}", f"seed={seed}")
-            result = json.loads((folder / "result.json").read_text())
-            finished = "2026-01-01" if study == "b" else "2026-01-02"
-            (folder / "result.json").write_text(json.dumps(result | {"finished_at": f"{finished}T00:00:00Z"}))
+            day = "2026-01-01" if study == "b" else "2026-01-02"
+            change_result(with_files(f"study={study}", f"seed={seed}"), finished_at=f"{day}T00:00:00Z")
     status, out, err = dry_call("publish", "--to", "mlflow", "--uri", mlflow_uri, "--dry-run")
     assert status == 0
     assert "study a, the newest" in err
@@ -298,8 +295,8 @@ def test_a_strangers_run_is_data(publish, runs_of, with_files, tmp_path):
     result["study"] = "a'b\"c`d/../\x1b[31m"
     result["config"]["model"]["x\ny/../.."] = "\udcff" + "w" * 9_000
     result["versions"] = {"../..": "1", "a\x00b": None}
-    (folder / "result.json").write_text(json.dumps(result))
     write_history(folder, [line | {"../loss'": 1.0} for line in read_history(folder)])
+    change_result(folder, **result)
     (folder / "model.keras").unlink()
     (folder / "model.keras").symlink_to("/etc/hostname")
     status, outcomes, _ = publish(folder)

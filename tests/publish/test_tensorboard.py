@@ -9,10 +9,9 @@ from types import ModuleType
 
 import pytest
 
-from fitbench.record.history import append_history
 from fitbench.record.reading import read_history
 
-from .conftest import trained_again
+from .conftest import change_result, goes_on, trained_again
 
 FILES = "events.out.tfevents.*"
 
@@ -89,7 +88,7 @@ def test_a_second_call_writes_nothing_and_a_run_that_went_on_is_updated(publish,
     before = contents(tmp_path / "board")
     assert publish("outputs") == (0, ["unchanged", "unchanged"])
     assert contents(tmp_path / "board") == before
-    append_history(folder, {"epoch": 6, "seconds": 0.5, "loss": 0.1})
+    goes_on(folder, loss=0.1)
     assert publish("outputs")[1] == ["updated", "unchanged"]
     assert [point.step for point in board(folder.name).Scalars("loss")] == [1, 2, 3, 4, 5, 6]
 
@@ -124,7 +123,7 @@ def test_a_strangers_run_is_published_below_the_folder(publish, with_files, tmp_
     result["metrics"]["test_accuracy"] = 1e300
     result["config"]["model"]["width"] = 10**400
     result["config"]["model"]["path"] = "\udcff"
-    (folder / "result.json").write_text(json.dumps(result))
+    change_result(folder, **result)
     assert publish(folder) == (0, ["new"])
     assert publish(folder) == (0, ["unchanged"])
     assert {path.relative_to(tmp_path / "board").parent for path in tmp_path.rglob(FILES)} == {Path("_._.._b/_.")}
