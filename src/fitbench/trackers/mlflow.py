@@ -223,11 +223,11 @@ class MlflowTracker(Tracker):
         self.sent["epochs"] += len(epochs)
 
     def result(self, values: Mapping[str, float], ended: float) -> None:
-        """See `Tracker`. The values have the number of epochs as their step."""
+        """See `Tracker`. They are of no epoch: with step 0, MLflow draws bars of them, one for each run."""
         assert self.held
         held = self.held.run.data.metrics
         new = {key: value for key, value in values.items() if held.get(_key(key)) != value}
-        self._log(_points(new, int(values.get("epochs", 0)), ended))
+        self._log(_points(new, 0, ended))
         self.sent["metrics"] += len(new)
 
     def facts(self, facts: Mapping[str, str | None]) -> None:
