@@ -46,10 +46,16 @@ def make(outputs: Path, count: int, pictures: bool) -> list[Path]:
     return [folder for folder in folders if (folder / "result.json").exists()]
 
 
-def seconds(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
+def seconds(call: Callable[[], object]) -> tuple[float, float]:
+    """The seconds of a call, and those that it took of a core, which other work on the machine changes less."""
+    began, used = time.perf_counter(), time.process_time()
     call()
-    return time.perf_counter() - began
+    return time.perf_counter() - began, time.process_time() - used
+
+
+def say(what: str, taken: tuple[float, float], runs: int) -> None:
+    wall, cpu = taken
+    print(f"{what}: {wall:.1f} s, {cpu:.1f} s of a core, {1000 * cpu / runs:.0f} ms of a core per run", flush=True)
 
 
 def published(outputs: Path, uri: str) -> None:
@@ -87,21 +93,20 @@ def main() -> None:
         MlflowClient(uri).search_experiments()
         finished = make(at / "outputs", options.runs, pictures=True)
         first = seconds(lambda: published(at / "outputs", uri))
-        print(
-            f"first call, {options.runs} runs of {EPOCHS} epochs: {first:.1f} s, {first / options.runs:.3f} s per run"
-        )
-        second = seconds(lambda: published(at / "outputs", uri))
-        print(f"second call, nothing changed: {second:.1f} s, {1000 * second / options.runs:.0f} ms per run")
+        say(f"first call, {options.runs} runs of {EPOCHS} epochs", first, options.runs)
+        say("second call, nothing changed", seconds(lambda: published(at / "outputs", uri)), options.runs)
         unfinished = next(folder for folder in (at / "outputs" / "sweep").iterdir() if folder not in finished)
         append_history(unfinished, {"epoch": EPOCHS + 1, "seconds": 0.3, "loss": 0.1})
-        print(f"after one run went on: {seconds(lambda: published(at / 'outputs', uri)):.1f} s")
-        looped = seconds(lambda: plain(finished[: options.plain], uri)) / options.plain
-        print(f"a loop of log_metric: {looped:.2f} s per run, {looped * options.runs / first:.1f} times as long")
+        say("after one run went on", seconds(lambda: published(at / "outputs", uri)), options.runs)
+        looped = seconds(lambda: plain(finished[: options.plain], uri))
+        say(f"a loop of log_metric, {options.plain} runs", looped, options.plain)
+        times = [one / options.plain / (other / options.runs) for one, other in zip(looped, first, strict=True)]
+        print(f"the loop takes {times[0]:.1f} times as long for a run, {times[1]:.1f} times as much of a core")
         make(at / "drawn", options.drawn, pictures=False)
         other = f"sqlite:///{at}/other.db"  # in the first one, these runs are copies of others
         MlflowClient(other).search_experiments()
-        drawn = seconds(lambda: published(at / "drawn", other)) / options.drawn
-        print(f"first call with pictures to draw: {drawn:.2f} s per run")
+        drawn = seconds(lambda: published(at / "drawn", other))
+        say(f"first call with pictures to draw, {options.drawn} runs", drawn, options.drawn)
 
 
 if __name__ == "__main__":

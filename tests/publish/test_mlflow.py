@@ -115,13 +115,14 @@ def test_what_mlflow_reads_back_is_what_the_folder_holds_to_the_last_bit(
     }
 
 
-def test_a_second_call_changes_nothing_at_all(publish, with_files, stored, call):
-    for seed in (0, 1):
-        call("note", with_files("study=a", f"seed={seed}"), "--add", "x", "--text", "a note")
+def test_a_second_call_changes_nothing_at_all(publish, with_files, stored, call, make_run):
+    call("note", with_files("study=a", history=make_run.curves(300)), "--add", "x", "--text", "a note")
+    with_files("study=a", "seed=1", history=[])  # as of a model that a solver computes
     with_files("study=b", finished=False)
     with_files("study=b", "seed=1", pruned=True, trial=1)
     assert {each["outcome"] for each in publish("outputs")[1].values()} == {"new"}
     before = stored()
+    assert len(before[0]["metrics"]) == 300 * 6 + 10 + 4 + 5 * 6 + 5 * 6 + 7  # epochs, results, epochs, pruned result
     status, outcomes, _ = publish("outputs")
     assert (status, len(outcomes)) == (0, 4)
     assert {each["outcome"] for each in outcomes.values()} == {"unchanged"}
@@ -267,7 +268,7 @@ def test_the_newest_study_is_sent_unless_runs_are_named_or_selected(publish, wit
     assert out.splitlines()[-1] == f"4 runs to mlflow at {mlflow_uri}: 1 new, 1 updated, 2 unchanged"
 
 
-def test_what_cannot_be_sent_is_named_and_the_others_are_sent(publish, call, with_files, mlflow_uri, runs_of):
+def test_what_cannot_be_sent_is_named_and_the_others_are_sent(publish, call, with_files, runs_of, monkeypatch):
     good, bad = with_files("study=a"), with_files("study=a", "seed=1")
     (bad / "result.json").write_text("{")
     status, outcomes, _ = publish("outputs")
@@ -279,10 +280,16 @@ def test_what_cannot_be_sent_is_named_and_the_others_are_sent(publish, call, wit
     (good / "confusion.png").unlink()
     status, outcomes, _ = publish(good)
     assert (status, outcomes[f"a/{good.name}"]["outcome"]) == (0, "unchanged")
-    status, out, err = call("publish", good, "--to", "mlflow", "--uri", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    for seed in (2, 3, 4):
+        with_files("study=b", f"seed={seed}")
+    status, out, err = call("publish", "--study", "b", "--to", "mlflow", "--uri", "http://a:secret@127.0.0.1:9")
     assert status == 1
-    assert "mlflow at http://127.0.0.1:9: " in out + err
-    assert "Traceback" not in out + err
+    assert "Traceback" not in err
+    reason, others, count = out.splitlines()[-3:]
+    assert reason.endswith("-s3: mlflow at http://a:***@127.0.0.1:9 does not answer")
+    assert others.endswith("-s4: not tried")
+    assert count == "3 runs to mlflow at http://a:***@127.0.0.1:9: 3 failed"
 
 
 def test_a_strangers_run_is_data(publish, runs_of, with_files, tmp_path):

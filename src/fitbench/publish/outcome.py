@@ -12,12 +12,13 @@ from typing import Any
 
 from fitbench.columns import Note, Table, column, print_tables
 from fitbench.publish.recorded import Recorded
-from fitbench.text import clean, console, counted
+from fitbench.text import clean, console, counted, first_of
 from fitbench.trackers.tracker import without_password
 
 NEW, UPDATED, UNCHANGED, FAILED = "new", "updated", "unchanged", "failed"
 COUNTED = ("epochs", "files", "tags", "metrics", "parameters")
 SHOWN = ("epochs", "files", "tags")  # those that people see; JSON has all
+NAMED = 2  # runs of which a failure is said
 LISTED = 20  # with more runs, those that are unchanged are counted and not listed
 
 
@@ -82,8 +83,16 @@ def print_outcomes(outcomes: Sequence[Outcome], to: str, uri: str | None, format
     if dry_run:
         notes = [f"{counted(len(outcomes), 'run')}; nothing is sent, and {to} is not asked what it has already"]
     listed = [each for each in outcomes if len(outcomes) <= LISTED or each.kind != UNCHANGED]
-    reasons = [f"{clean(each.folder)}: {each.reason}" for each in listed if each.reason]
-    print_tables(console(), [_table(listed, dry_run, [*dict.fromkeys(reasons), *notes])])
+    print_tables(console(), [_table(listed, dry_run, [*_reasons(listed), *notes])])
+
+
+def _reasons(outcomes: Sequence[Outcome]) -> list[str]:
+    """Why runs failed, each reason once with the first runs that it is about."""
+    failed: dict[str, list[str]] = {}
+    for each in outcomes:
+        if each.reason:
+            failed.setdefault(each.reason, []).append(each.folder.name)
+    return [f"{first_of(names, NAMED)}: {reason}" for reason, names in failed.items()]
 
 
 def _table(outcomes: Sequence[Outcome], dry_run: bool, notes: Sequence[str]) -> Table:

@@ -218,9 +218,11 @@ class MlflowTracker(Tracker):
         self.epochs([epoch])
 
     def epochs(self, epochs: Sequence[Epoch]) -> None:
-        """See `Tracker`."""
-        self._log([point for epoch in epochs for point in _points(epoch.values, epoch.number, epoch.ended)])
-        self.sent["epochs"] += len(epochs)
+        """See `Tracker`. A request has whole epochs: one that fails leaves none of which a part is there."""
+        widest = max((len(epoch.values) for epoch in epochs), default=0)
+        for batch in _batches(epochs, max(1, MOST_METRICS // max(1, widest))):
+            self._log([point for epoch in batch for point in _points(epoch.values, epoch.number, epoch.ended)])
+            self.sent["epochs"] += len(batch)
 
     def result(self, values: Mapping[str, float], ended: float) -> None:
         """See `Tracker`. They are of no epoch: with step 0, MLflow draws bars of them, one for each run."""
