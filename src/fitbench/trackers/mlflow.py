@@ -120,7 +120,7 @@ class MlflowTracker(Tracker):
     @property
     def run_id(self) -> str | None:
         """MLflow's id of the run, None if it has none."""
-        return self.held and self.held.id
+        return self.held.id if self.held else None
 
     def _experiment(self, name: str) -> str:
         """The id of the experiment, which is created if there is none."""
