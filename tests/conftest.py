@@ -9,16 +9,15 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 
 import fitbench
 from fitbench import cli
-from fitbench.composition import conf_folder
-from fitbench.config import Config, from_hydra
+from fitbench.composition import Composer, stop_clock
+from fitbench.config import Config
 
 from .browser import browser  # noqa: F401 - a fixture
 from .run_folders import _compositions, composed, composed_once, make_fold, make_run  # noqa: F401 - fixtures
@@ -82,7 +81,7 @@ def _logging_of_this_test_alone():
 
 @pytest.fixture(autouse=True)
 def _weights_of_this_test_alone():
-    """Draw the same initial weights in each session and each order of tests: of chance weights, some sum to nearly 0."""
+    """Draw the same initial weights in each session and each order of tests: some weights of chance sum to nearly 0."""
     if "keras" in sys.modules:
         sys.modules["keras"].utils.set_random_seed(1)
 
@@ -102,11 +101,16 @@ def process_state_restored(monkeypatch):
     root.setLevel(level)
 
 
+@cache
+def _composer() -> Composer:
+    """One for all tests: it reads each file of conf/ once."""
+    stop_clock()
+    return Composer()
+
+
 def configure(*overrides: str) -> Config:
     """The configuration that `fitbench train` would have with these overrides."""
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        return from_hydra(compose("config", overrides=list(overrides)))
+    return _composer().configuration(overrides)
 
 
 @pytest.fixture(scope="session", name="configure")

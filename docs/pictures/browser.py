@@ -28,10 +28,11 @@ def report(page: Path, picture: Path) -> None:
 
 def serve(runs: Sequence[Path], picture: Path) -> None:
     """The page of `fitbench serve` with these runs, after a nine was drawn."""
-    with served(runs) as address, chromium(1280, 680, 1.5) as driver:
+    with served(runs) as address, chromium(1280, 740, 1.5) as driver:
         driver.get(address)
         wait = WebDriverWait(driver, 60)
         wait.until(lambda _: driver.find_elements(By.CSS_SELECTOR, ".card"))
+        wait.until(lambda _: len(driver.find_elements(By.CSS_SELECTOR, ".sample img")) == 3)
         pad = driver.find_element(By.ID, "pad")
         side = pad.size["width"]
         for first, *others in NINE:

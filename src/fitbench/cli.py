@@ -295,6 +295,21 @@ def data(
 
 
 @app.command()
+def doctor(
+    fast: Annotated[bool, flag("--fast", help="import no backend, which takes about 10 seconds")] = False,
+    format: TableOrJson = "table",
+    outputs: Annotated[Path, typer.Option(help="the folder where runs are recorded")] = Path("outputs"),
+) -> None:
+    """Report what this machine has and lacks, with remedies: Python, packages, backends, GPUs, limits, data, rights.
+
+    The exit status is 1 if there is a problem. If fitbench itself does not start, use python -m fitbench.doctor.
+    """
+    from fitbench.doctor.doctor import doctor as examine
+
+    raise typer.Exit(examine(format, fast, outputs))
+
+
+@app.command()
 def plot(
     output: Annotated[Path, typer.Option("-o", "--output", help="the file to write: .png, .svg or .pdf")],
     paths: Paths = None,

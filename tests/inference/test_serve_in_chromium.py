@@ -20,8 +20,9 @@ from selenium.webdriver.common.keys import Keys
 
 from fitbench.inference.api import RequestLimits
 from fitbench.inference.reader import open_runs
+from fitbench.inference.samples import Sample
 from fitbench.inference.service import Service
-from fitbench.kinds import SERIES
+from fitbench.kinds import IMAGES, SERIES
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
 from fitbench.record.inputs import Inputs
 
@@ -249,6 +250,26 @@ def test_image_file_is_opened_and_another_file_is_refused(page, tmp_path):
     assert not page.one("#notice").is_displayed() and page.labels()[0] == "7"
 
 
+def test_example_of_the_test_part_is_read_when_it_is_clicked(page):
+    page.wait(lambda: len(page.all(".sample img")) == 3)
+    assert page.text("#origin") == "From the test part:"
+    names = [button.accessible_name for button in page.all(".sample")]
+    truths = [name.removeprefix(f"Example {i} of the test part: ") for i, name in enumerate(names, start=1)]
+    assert len(set(truths)) == 3 and set(truths) <= set("0123456789")
+    page.wait(
+        lambda: page.js("return [...document.querySelectorAll('.sample img')].every((each) => each.naturalWidth)")
+    )
+    correct = 0
+    for i, button in enumerate(page.all(".sample")):
+        button.send_keys(Keys.ENTER) if i == 0 else button.click()
+        page.wait(lambda: page.one("#clear").is_enabled())
+        page.settle()
+        page.wait(lambda: page.labels()[1] == "0")
+        correct += page.labels()[0] == truths[i]
+        page.clear()
+    assert correct >= 2
+
+
 @pytest.mark.parametrize(
     "answer", ["Promise.resolve(new Response('Service Unavailable', { status: 503 }))", "Promise.reject(TypeError())"],
     ids=["busy", "gone"],
@@ -320,6 +341,26 @@ def test_page_fits_a_phone(browser, server, scheme):
     assert phone.problems() == [] and phone.hosts() == {"127.0.0.1"}
 
 
+@pytest.mark.parametrize("width", [1280, 360])
+def test_opening_a_file_comes_first_for_models_of_photos_and_no_space_is_left_for_examples(
+    browser, start_server, tmp_path, width
+):
+    reader = untrained(Inputs(kind=IMAGES, shape=(6, 4, 3), dtype="uint8"))
+    page = Page(browser, start_server(Service([reader], RequestLimits())).address, width)
+    assert page.one("#title").text == "Open an image" and not page.overflows()
+    choose, pad = page.one("#choose"), page.one("#pad")
+    assert choose.rect["y"] + choose.rect["height"] <= pad.rect["y"]
+    page.js("document.querySelector('nav a').focus()")
+    page.driver.switch_to.active_element.send_keys(Keys.TAB)
+    assert page.driver.switch_to.active_element == choose
+    assert page.all("#samples") == []
+    Image.new("RGB", (40, 60), (200, 30, 30)).save(tmp_path / "red.png")
+    page.one("#file").send_keys(str(tmp_path / "red.png"))
+    expected = reader.predictions(np.full((1, 6, 4, 3), (200, 30, 30), np.uint8))[0]
+    page.wait(lambda: page.labels() == [reader.names[expected.argmax()]])
+    assert page.problems() == []
+
+
 # -- rows and series --------------------------------------------------------------------------------------------------
 
 
@@ -351,6 +392,10 @@ def test_form_has_a_field_for_each_column_and_shows_the_answers_of_all_tasks(bro
     assert page.texts(".card:nth-child(2) .sure") == ["yes from 40.0%"] and not page.one("#agreement").is_displayed()
     page.one("#clear").click()
     page.wait(lambda: page.labels() == ["", ""])
+    page.wait(lambda: len(page.all(".sample")) == 3)
+    assert {button.text for button in page.all(".sample")} <= set(readers[0].names)
+    page.all(".sample")[1].click()
+    page.wait(lambda: all(page.labels()))
     assert page.problems() == []
 
 
@@ -371,8 +416,10 @@ def test_form_waits_for_numbers_that_may_not_be_missing(browser, table_runs, sta
 
 def test_series_are_pasted_or_come_from_a_file_and_are_drawn(browser, start_server, tmp_path):
     reader = untrained(Inputs(kind=SERIES, shape=(4, 2), dtype="float32"))
-    page = Page(browser, start_server(Service([reader], RequestLimits())).address)
     series = np.array([[[0, 1], [1, 3], [4, 2], [2, 0]], [[1, 1], [0, 0], [5, 1], [2, 9]]], np.float32)
+    service = Service([reader], RequestLimits())
+    service.samples._found = (Sample(None, None, series[1].tolist()),)  # the run has no data
+    page = Page(browser, start_server(service).address)
 
     def is_shown(example: int) -> bool:
         return bool(page.labels()[0]) and page.shares(0) == pytest.approx(expected[example].tolist(), abs=0.02)
@@ -383,6 +430,15 @@ def test_series_are_pasted_or_come_from_a_file_and_are_drawn(browser, start_serv
     lines = page.js("return [...document.querySelectorAll('#plot polyline')].map((node) => node.points.length)")
     assert lines == [4, 4] and page.texts(".legend li") == ["channel 1", "channel 2"]
     assert page.texts(".axis.y span") == ["4", "0"]
+    page.wait(lambda: page.all(".sample"))
+    page.one(".sample").click()
+    page.wait(lambda: is_shown(1))
+    assert (
+        page.one("#text").get_attribute("value") == "1, 0, 5, 2\n1, 0, 1, 9" and page.one(".sample").text == "Example 1"
+    )
+    page.one("#clear").click()
+    page.one("#text").send_keys("0, 1 4;2\n1 3 2 0")
+    page.wait(lambda: is_shown(0))
     page.one("#text").send_keys(" x")
     page.wait(lambda: page.one("#count").text == "x is not a number.")
     assert page.labels() == [""]

@@ -26,7 +26,7 @@ from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import append_history, read_history
 from fitbench.record.notes import Notes, change_notes, read_notes
 from fitbench.record.reading import read_result
-from fitbench.training import backend, checkpoint, environment, networks, resuming
+from fitbench.training import backend, checkpoint, networks, resuming, variables
 from fitbench.training.callbacks import Diverged
 from fitbench.training.run import train
 
@@ -187,7 +187,7 @@ def test_another_seed_is_another_run(dropout_run, trained):
 
 
 def test_environment_variables_that_change_digits_are_recorded(trained, monkeypatch):
-    for name in list(environment.variables()):
+    for name in list(variables.variables()):
         monkeypatch.delenv(name)
     for name in ("TF_ENABLE_ONEDNN_OPTS", "DNNL_MAX_CPU_ISA", "XLA_FLAGS", "OMP_NUM_THREADS", "TF_CUDNN_DETERMINISTIC"):
         monkeypatch.setenv(name, f"of {name}")

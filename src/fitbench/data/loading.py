@@ -24,7 +24,7 @@ from fitbench.config import (
 )
 from fitbench.config.code import code_of
 from fitbench.data.arrays import dataset_of_arrays
-from fitbench.data.builtin import locate, read_builtin
+from fitbench.data.builtin import BUILTIN, locate, read_builtin
 from fitbench.data.checks import build_dataset
 from fitbench.data.dataset import Dataset
 from fitbench.data.files import read_idx_folder
@@ -107,6 +107,21 @@ def _read_repeatable(data: OwnData, task: str, key: str) -> Dataset:
             "numpy.random.default_rng(0) in place of an unseeded generator"
         )
     return dataset
+
+
+def forget() -> None:
+    """Free the memory of the data set that was read last, unless it is in use."""
+    _latest.clear()
+
+
+def is_here(data: Data) -> bool:
+    """Whether reading the data set downloads nothing. Its files may still be missing.
+
+    Raises:
+        RequestError: $FITBENCH_DATA is not a folder.
+    """
+    name = data.source.value
+    return name not in BUILTIN or locate(name) is not None
 
 
 def load_recorded(data: Data, result: Mapping[str, Any], folder: Path, trust: bool, purpose: str) -> Dataset:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
+from fitbench.record.control_groups import folders, read
 from fitbench.untrusted import Unreadable
 
 LARGE = 64 * 2**20  # bytes; less is unpacked whatever it was packed to
@@ -18,14 +19,26 @@ REMEDY = "store it without compression (with NumPy: numpy.savez)"
 def memory_limit(root: Path = Path("/")) -> int:
     """Return how many bytes decoded images may take: half of the memory that is available to this process now.
 
-    That is what the machine, every control group of the process (those of containers and of Slurm's jobs) and its
+    Args:
+        root: the folder that holds `proc` and `sys`.
+    """
+    return max(0, min(memory_left(root).values())) // 2
+
+
+def memory_left(root: Path = Path("/")) -> dict[str, int]:
+    """Return the bytes of memory that are available to this process now, by what limits them.
+
+    That is what the machine, the control groups of the process (those of containers and of Slurm's jobs) and its
     limit of address space (`ulimit -v`) leave. Pages of files count as available, because the kernel drops them.
 
     Args:
         root: the folder that holds `proc` and `sys`.
     """
-    available = [_of_the_machine(root), *_of_control_groups(root), *_of_address_space(root)]
-    return max(0, min(available)) // 2
+    left = {"the machine": _of_the_machine(root)}
+    for limit, bytes_left in (("control group", _of_control_groups(root)), ("ulimit -v", _of_address_space(root))):
+        if stated := list(bytes_left):
+            left[limit] = min(stated)
+    return left
 
 
 def check_memory(file: BinaryIO, needed: int, advice: str) -> None:
@@ -64,7 +77,7 @@ def check_unpacked(packed: int, unpacked: int) -> None:
 
 
 def _of_the_machine(root: Path) -> int:
-    fields = dict(line.split(":", 1) for line in _read(root / "proc/meminfo").splitlines() if ":" in line)
+    fields = dict(line.split(":", 1) for line in read(root / "proc/meminfo").splitlines() if ":" in line)
     available = fields.get("MemAvailable") or fields.get("MemFree")
     if available:
         return int(available.split()[0]) * 1024
@@ -73,25 +86,16 @@ def _of_the_machine(root: Path) -> int:
 
 def _of_control_groups(root: Path) -> Iterator[int]:
     """Yield what each control group of this process leaves, of version 1 or 2, and what the groups above it leave."""
-    mounts = root / "sys/fs/cgroup"
-    for line in _read(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            folders, limits, usage = [mounts, mounts / "unified"], ["memory.max", "memory.high"], "memory.current"
-        elif "memory" in controllers.split(","):
-            folders, limits, usage = [mounts / "memory"], ["memory.limit_in_bytes"], "memory.usage_in_bytes"
-        else:
-            continue
-        group = PurePosixPath(path.lstrip("/"))  # a container may see the path that its host knows
-        for place in (folder / each for folder in folders for each in (group, *group.parents)):
-            stated = [int(text) for name in limits if (text := _read(place / name).strip()).isdecimal()]
-            if stated:
-                yield min(stated) - int(_read(place / usage) or 0) + _pages_of_files(place)
+    for place, is_unified in folders("memory", root):
+        names = ("memory.max", "memory.high") if is_unified else ("memory.limit_in_bytes",)
+        if stated := [int(text) for name in names if (text := read(place / name).strip()).isdecimal()]:
+            usage = read(place / ("memory.current" if is_unified else "memory.usage_in_bytes"))
+            yield min(stated) - int(usage or 0) + _pages_of_files(place)
 
 
 def _pages_of_files(group: Path) -> int:
     """Return how many bytes of a control group's memory hold pages of files. Totals of version 1 include subgroups."""
-    fields = dict(line.split(maxsplit=1) for line in _read(group / "memory.stat").splitlines())
+    fields = dict(line.split(maxsplit=1) for line in read(group / "memory.stat").splitlines())
     totals = "total_" if "total_inactive_file" in fields else ""
     return sum(int(fields.get(f"{totals}{name}", 0)) for name in ("inactive_file", "active_file"))
 
@@ -99,13 +103,5 @@ def _pages_of_files(group: Path) -> int:
 def _of_address_space(root: Path) -> Iterator[int]:
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY:
-        pages = int((_read(root / "proc/self/statm") or "0").split()[0])
+        pages = int((read(root / "proc/self/statm") or "0").split()[0])
         yield limit - pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _read(path: Path) -> str:
-    """Return the content of a file of the kernel, empty if there is none."""
-    try:
-        return path.read_text()
-    except OSError:
-        return ""

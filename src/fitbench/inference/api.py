@@ -131,6 +131,19 @@ class Models(BaseModel):
     version: str = Field(description="the version of fitbench")
 
 
+class Sample(BaseModel):
+    """An example of the test part. The page shows an image at /samples/NUMBER, counted from 0."""
+
+    truth: str | None = Field(description="its class; null where the task has no classes")
+    example: Any = Field(description="as the body of /predict has it; null for an image")
+
+
+class Samples(BaseModel):
+    """Examples of the test part of a served run; none if its data are not on this machine."""
+
+    samples: list[Sample]
+
+
 class Health(BaseModel):
     """The state of the server."""
 

@@ -84,6 +84,14 @@ class Served(ABC):
             HTTPException: 413 or 422; the message begins with the name of the example.
         """
 
+    def picture(self, example: np.ndarray, reader: Reader) -> bytes | None:
+        """An example of a run's data set as an image file that requests may hold; None where examples are no images."""
+        return None
+
+    def value_of(self, example: np.ndarray, reader: Reader) -> Any:
+        """The JSON of an example of a run's data set, nested lists by default; None where `picture` shows it."""
+        return example.tolist()
+
     @abstractmethod
     def seen(self, example: np.ndarray) -> list[Any]:
         """An example as a model takes it, as nested lists."""

@@ -114,6 +114,17 @@ class ServedImages(Served):
         except DataError as error:
             raise HTTPException(422, str(error)) from None
 
+    def picture(self, example: np.ndarray, reader: Reader) -> bytes | None:
+        """A PNG file. None where a white below 255 would be taken for that of the file."""
+        if reader.max_value is not None and reader.max_value < 255:
+            return None
+        file = BytesIO()
+        Image.fromarray(example[..., 0] if example.shape[2] == 1 else example).save(file, "PNG")
+        return file.getvalue()
+
+    def value_of(self, example: np.ndarray, reader: Reader) -> None:
+        """None: the picture shows it."""
+
     def seen(self, example: np.ndarray) -> list[Any]:
         """Rows of pixels; a pixel is a number, or [red, green, blue]."""
         return (example[..., 0] if example.shape[2] == 1 else example).tolist()

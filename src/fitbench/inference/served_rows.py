@@ -12,6 +12,7 @@ from fitbench.inference import api
 from fitbench.inference.prepare import Prepare
 from fitbench.inference.served import Named, Served
 from fitbench.inference.table_examples import encode, replaces_missing
+from fitbench.record.dataset import Column
 from fitbench.record.inputs import Inputs
 from fitbench.text import clean, counted, first_of, shortened
 from fitbench.untrusted import LONGEST_TEXT
@@ -97,9 +98,20 @@ class ServedRows(Served):
             prepared[model] = np.concatenate(parts)
         return prepared
 
+    def value_of(self, example: np.ndarray, reader: Reader) -> dict[str, Any]:
+        """A row as an object; null stands for a missing number, and for a category that training has not seen."""
+        return {column.name: _cell(value, column) for column, value in zip(reader.inputs.columns, example, strict=True)}
+
     def seen(self, example: np.ndarray) -> list[Any]:
         """The numbers and codes; null for a missing number."""
         return [None if np.isnan(value) else value for value in example.tolist()]
+
+
+def _cell(value: np.float32, column: Column) -> float | str | None:
+    """The value that stands in an input for a cell: a number in its fewest digits, or the name of a category."""
+    if column.kind == "number":
+        return None if np.isnan(value) else float(str(value))
+    return (column.vocabulary or ())[int(value) - 1] if value > 0 else None
 
 
 def _text(cell: Any, where: str) -> str:

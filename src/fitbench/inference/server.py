@@ -61,6 +61,7 @@ def make_app(service: Service, hosts: Sequence[str] = ("*",)) -> FastAPI:
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     app.middleware("http")(_add_headers)
     _add_api(app, service)
+    _add_samples(app, service)
     _add_pages(app)
     _add_errors(app)
     return app
@@ -104,6 +105,22 @@ def _add_api(app: FastAPI, service: Service) -> None:
         """Answer while the server works."""
         seconds = round(time.monotonic() - service.started, 1)
         return api.Health(models=len(service.readers), images=service.answered, seconds=seconds)
+
+
+def _add_samples(app: FastAPI, service: Service) -> None:
+    """Serve examples of the test part to the page: from memory, by number."""
+
+    @app.get("/samples", include_in_schema=False)
+    async def samples() -> api.Samples:
+        found = await asyncio.to_thread(service.samples.find)
+        return api.Samples(samples=[api.Sample(truth=sample.truth, example=sample.value) for sample in found])
+
+    @app.get("/samples/{number}", include_in_schema=False)
+    async def picture(number: int) -> Response:
+        found = await asyncio.to_thread(service.samples.find)
+        if not 0 <= number < len(found) or (png := found[number].png) is None:
+            raise HTTPException(404, f"there is no picture {number} of the test part")
+        return Response(png, media_type="image/png")
 
 
 def _describe(reader: Reader) -> api.Model:

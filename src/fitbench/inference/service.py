@@ -16,6 +16,7 @@ from fitbench.inference.api import Prediction, Predictions, RequestLimits
 from fitbench.inference.bodies import Budget
 from fitbench.inference.prepare import Prepare
 from fitbench.inference.reader import Reader
+from fitbench.inference.samples import Samples
 from fitbench.inference.served import Named, Served
 from fitbench.inference.served_images import ServedImages
 from fitbench.inference.served_numbers import ServedNumbers
@@ -44,6 +45,7 @@ class Service:
         limits: the limits of a request.
         started: when the service was created (`time.monotonic`).
         answered: the number of examples that were answered.
+        samples: examples of the test part, for the page.
         budget: the memory that the bodies of all requests share.
         workers: the threads that convert and predict. Each may take as much memory as the limits of a request allow.
     """
@@ -55,6 +57,7 @@ class Service:
         self.limits = limits
         self.started = time.monotonic()
         self.answered = 0
+        self.samples = Samples(readers, self.served)
         self.budget = Budget(limits.shared_bytes)
         self.workers = ThreadPoolExecutor(WORKERS)
         self._running = threading.Lock()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fitbench.record.schemas import Claim
+if TYPE_CHECKING:
+    from fitbench.record.schemas import Claim
 
 
 def this_process() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from fitbench.record.files import beside, replacing
 from fitbench.record.result import SCHEMA, utc_now
 from fitbench.training import backend
 from fitbench.training.checkpoint import Checkpoint
-from fitbench.training.environment import git_state, variables, versions
+from fitbench.training.environment import git_state, versions
 from fitbench.training.epochs import Trained
 from fitbench.training.evaluate import predict
 from fitbench.training.fit import evaluate
@@ -26,6 +26,7 @@ from fitbench.training.measures import arranged
 from fitbench.training.networks import Network
 from fitbench.training.parts import Parts, RawOutputs, Values
 from fitbench.training.trial import Trial
+from fitbench.training.variables import variables
 
 log = logging.getLogger(__name__)
 

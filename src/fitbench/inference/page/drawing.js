@@ -1,4 +1,4 @@
-// The input of images: a drawing pad, which also takes image files.
+// The input of images: a drawing pad, which also takes image files. Of colour photos, opening a file comes first.
 
 import { Pad } from "./pad.js";
 
@@ -7,8 +7,9 @@ export class Drawing {
   query = "seen=true"; // of /predict
 
   /** `changed()` is called when the drawing changes, `say(text)` with text for a screen reader. */
-  constructor({ find, changed, say }) {
+  constructor({ find, changed, say, info }) {
     this.find = find;
+    if (takesPhotos(info.models)) this.openFirst();
     this.pad = new Pad(find("pad"), () => this.update(changed), say);
     find("undo").addEventListener("click", () => this.pad.undo());
     find("clear").addEventListener("click", () => this.pad.clear());
@@ -28,8 +29,17 @@ export class Drawing {
     changed();
   }
 
+  openFirst() {
+    const [choose, paper] = [this.find("choose"), this.find("paper")];
+    choose.classList.add("first");
+    choose.parentElement.prepend(choose);
+    paper.before(choose.parentElement);
+    this.find("prompt").textContent = "Drop an image here, or draw";
+  }
+
   /** What the page is called, and what models do with the input. */
   texts(models) {
+    if (takesPhotos(models)) return { title: "Open an image", does: "the image that you open", knownClasses: false };
     const classes = models.flatMap((model) => model.classes ?? []);
     const digits = classes.length > 0 && classes.every((name) => /^[0-9]$/.test(name));
     return { title: digits ? "Draw a digit" : "Draw", does: "it while you draw", knownClasses: digits };
@@ -48,4 +58,14 @@ export class Drawing {
   open(file) {
     this.pad.open(file);
   }
+
+  /** Open an example of the test part. */
+  async take({ image }) {
+    await this.pad.open(await (await fetch(image)).blob());
+  }
+}
+
+/** Whether all models take images of three channels. */
+function takesPhotos(models) {
+  return models.every(({ shape }) => shape[2] === 3);
 }

@@ -4,6 +4,7 @@ import { Card } from "./answers.js";
 import { Drawing } from "./drawing.js";
 import { Numbers } from "./numbers.js";
 import { Row } from "./row.js";
+import { samples } from "./samples.js";
 
 const INPUTS = { images: Drawing, table: Row, series: Numbers, tokens: Numbers, arrays: Numbers }; // by kind
 const PAUSE = 700; // ms without a change before a screen reader announces the predictions
@@ -42,6 +43,17 @@ async function start() {
   introduce(info.models);
   find("version").textContent = `fitbench ${info.version}`;
   changed();
+  const group = await samples(take);
+  if (group) document.querySelector("#input .tools").after(group);
+}
+
+/** Put an example of the test part into the input. */
+async function take(sample) {
+  try {
+    await input.take(sample);
+  } catch {
+    complain(GONE);
+  }
 }
 
 /** The display name of a model: its name, or its run_id if several models have the same name. */

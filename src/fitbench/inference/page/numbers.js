@@ -76,6 +76,16 @@ export class Numbers {
     this.update();
   }
 
+  /** Write an example of the test part as one would paste it. */
+  take({ example }) {
+    const isFlat = this.shape.length === 1 || (this.shape.length === 2 && this.shape[1] === 1);
+    const channels = this.shape.length === 2 && this.kind.series && this.lines > 1;
+    if (isFlat) this.find("text").value = example.flat().join(", ");
+    else if (channels) this.find("text").value = example[0].map((_, i) => example.map((step) => step[i]).join(", ")).join("\n");
+    else this.find("text").value = JSON.stringify(example);
+    this.type();
+  }
+
   clear() {
     this.find("text").value = "";
     this.type();

@@ -27,6 +27,11 @@ export class Row {
     this.update();
   }
 
+  /** Fill in an example of the test part. */
+  take({ example }) {
+    this.set(() => true, ({ column }) => example[column.name] ?? "");
+  }
+
   update() {
     const wrong = this.fields.filter(({ control }) => control.validity.badInput);
     const open = this.fields.filter((each) => each.required && !filled(each.control) && !wrong.includes(each));
