@@ -58,7 +58,7 @@ def history_of(uri: str, run) -> list[dict]:
     for name in run.data.metrics:
         for point in client.get_metric_history(run.info.run_id, name):
             epochs.setdefault(point.step, {})[name] = point.value
-    return [{"epoch": number, **values} for number, values in sorted(epochs.items())]
+    return [{"epoch": number, **values} for number, values in sorted(epochs.items()) if number]  # 0: of no epoch
 
 
 def artifacts(uri: str, run, folder: Path) -> dict[str, bytes]:

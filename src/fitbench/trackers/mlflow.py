@@ -120,7 +120,7 @@ class MlflowTracker(Tracker):
     @property
     def run_id(self) -> str | None:
         """MLflow's id of the run, None if it has none."""
-        return self.held and self.held.id
+        return self.held.id if self.held else None
 
     def _experiment(self, name: str) -> str:
         """The id of the experiment, which is created if there is none."""
@@ -225,11 +225,11 @@ class MlflowTracker(Tracker):
             self.sent["epochs"] += len(batch)
 
     def result(self, values: Mapping[str, float], ended: float) -> None:
-        """See `Tracker`. The values have the number of epochs as their step."""
+        """See `Tracker`. They are of no epoch: with step 0, MLflow draws bars of them, one for each run."""
         assert self.held
         held = self.held.run.data.metrics
         new = {key: value for key, value in values.items() if held.get(_key(key)) != value}
-        self._log(_points(new, int(values.get("epochs", 0)), ended))
+        self._log(_points(new, 0, ended))
         self.sent["metrics"] += len(new)
 
     def facts(self, facts: Mapping[str, str | None]) -> None:

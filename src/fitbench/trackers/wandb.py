@@ -62,7 +62,7 @@ class WandbTracker(Tracker):
         self.folder = folder
         self.project = project or run.study
         self.entity = entity
-        self.mode = mode or os.environ.get("WANDB_MODE") or (ONLINE if has_key else OFFLINE)
+        self.mode: Any = mode or os.environ.get("WANDB_MODE") or (ONLINE if has_key else OFFLINE)
         self.where = str(folder / "wandb") if self.mode != ONLINE else self.project
         if self.mode == ONLINE and not has_key:
             raise RequestError(
