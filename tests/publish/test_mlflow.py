@@ -205,12 +205,15 @@ def test_a_moved_folder_is_the_same_run_and_another_of_the_same_name_is_not(publ
     assert after.data.tags["fitbench.folder"] == str(moved)
     other = with_files("study=a")  # in outputs/, of the same run_id
     trained_again(other, 5.0)
-    assert [each["outcome"] for each in publish(other)[1].values()] == ["new"]
+    twin = with_files("study=a", outputs=tmp_path / "twins")  # with the same numbers
+    change_result(twin, finished_at="2026-01-07T03:04:05Z")
+    for each in (other, twin):
+        assert [outcome["outcome"] for outcome in publish(each)[1].values()] == ["new"]
     for _ in range(2):
-        for each in (moved, other):
+        for each in (moved, other, twin):
             assert [outcome["outcome"] for outcome in publish(each)[1].values()] == ["unchanged"]
     both = {each.data.tags["fitbench.folder"]: each.data.metrics["loss"] for each in runs_of("a")}
-    assert both == {str(moved): 2.0 / 5, str(other): 5.0 / 4}
+    assert both == {str(moved): 2.0 / 5, str(other): 5.0 / 4, str(twin): 2.0 / 5}
     copy = shutil.copytree(moved, tmp_path / "copies" / "a" / moved.name)
     assert [each["outcome"] for each in publish(copy)[1].values()] == ["unchanged"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from fitbench.text import either
 from fitbench.trackers.event_folders import opened_below
 from fitbench.trackers.mlflow import MlflowTracker
 from fitbench.trackers.tensorboard import TensorBoardTracker
-from fitbench.trackers.tracker import Description, Tracker
+from fitbench.trackers.tracker import Description, Tracker, needs
 
 if TYPE_CHECKING:
     from fitbench.trackers.wandb import WandbTracker
@@ -25,10 +26,12 @@ def opener(name: str) -> Open:
     """What opens the tracker of this name for a run, at an address or folder; None: at its default.
 
     Raises:
-        RequestError: there is no such tracker.
+        RequestError: there is no such tracker, or its package is not installed.
     """
     if name not in PLACES:
         raise RequestError(f"--to is {name!r}; it must be {either(list(PLACES))}")
+    if importlib.util.find_spec(name) is None:
+        raise needs(name, f"--to {name}")
     return PLACES[name]
 
 

@@ -15,6 +15,7 @@ from fitbench.record.folder import State
 from fitbench.record.newest import last_change
 from fitbench.record.notes import read_notes
 from fitbench.record.result import moment
+from fitbench.text import encodable
 from fitbench.trackers.tracker import Description
 
 MOST = 1_000  # parameters of a run
@@ -52,14 +53,15 @@ def read_recorded(folder: Path) -> Recorded:
     run, noted = read_run(folder), read_notes(folder)
     ended = _ended(run)
     description = Description(
-        study=str(run.result["study"] if run.result else run.config["study"]),
-        run_id=run.name,
+        study=encodable(str(run.result["study"] if run.result else run.config["study"])),
+        run_id=encodable(run.name),
         config=run.config if run.result is None else run.config | _of_one_run(run.result),
         tags=noted.tags,
         note=noted.note,
-        folder=str(folder.resolve()),
+        folder=encodable(str(folder.resolve())),
         began=_began(run, ended),
         losses={epoch["epoch"]: epoch.get("loss") for epoch in run.history},
+        finished_at=run.result and encodable(run.result["finished_at"]),
     )
     for text in (description.study, description.run_id):
         if len(text) > LONGEST:
@@ -69,7 +71,7 @@ def read_recorded(folder: Path) -> Recorded:
             f"{folder}: its configuration has {len(description.parameters):,} values; expected up to {MOST:,}"
         )
     error = error_line(folder) if run.state is State.failed else None
-    return Recorded(run, description, ended, error)
+    return Recorded(run, description, ended, None if error is None else encodable(error))
 
 
 def _of_one_run(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from fitbench.errors import FitbenchError, RequestError
+from fitbench.errors import FitbenchError
 from fitbench.publish.attachments import drawn_pictures, lacking_pictures, model_of, recorded_pictures
 from fitbench.publish.outcome import Outcome
 from fitbench.publish.recorded import Recorded, read_recorded
@@ -33,19 +33,13 @@ def look(folder: Path, with_model: bool) -> Outcome:
 
 
 def send(folder: Path, open_tracker: Open, with_model: bool) -> Outcome:
-    """Send a run. Why it could not be read or sent, or not as a whole, is the `reason` of the outcome.
-
-    Raises:
-        RequestError: the package of the tracker is not installed.
-    """
+    """Send a run. Why it could not be read or sent, or not as a whole, is the `reason` of the outcome."""
     outcome = Outcome(folder)
     try:
         outcome.run = read_recorded(folder)
         with contextlib.closing(open_tracker(outcome.run.description)) as tracker:
             outcome.sent = tracker.sent
             _send(outcome.run, tracker, with_model)
-    except RequestError:
-        raise
     except FitbenchError as error:
         outcome.reason, outcome.is_refused = str(error), isinstance(error, TrackerError)
     outcome.is_new = bool(outcome.sent.pop("runs", 0))

@@ -26,6 +26,10 @@ class _Events:
         path = self.tracker.folder / FOLDER_OF_RUN
         return path.read_text("utf-8") if path.exists() else None
 
+    @property
+    def finished_at(self) -> str | None:
+        return self.tracker.finished_at()
+
     def losses(self) -> Mapping[int, float | None]:
         return self.tracker.losses()
 

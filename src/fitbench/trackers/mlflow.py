@@ -72,6 +72,10 @@ class _Held:
         return self.tags.get(FOLDER)
 
     @property
+    def finished_at(self) -> str | None:
+        return self.tags.get("finished_at")
+
+    @property
     def tags(self) -> Mapping[str, str]:
         return self.run.data.tags
 
@@ -155,7 +159,7 @@ class MlflowTracker(Tracker):
 
     def finished_at(self) -> str | None:
         """See `Tracker`."""
-        return self.held.tags.get("finished_at") if self.held else None
+        return self.held.finished_at if self.held else None
 
     def restart(self) -> None:
         """Move MLflow's run to its deleted runs, where `mlflow runs restore` finds it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import socket
 import struct
 import sys
@@ -114,6 +115,11 @@ class TensorBoardTracker(Tracker):
             self.sent["files"] += 1
             picture = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=content)
             self._write(Summary(value=[Summary.Value(tag=path.stem, image=picture)]), self.held.last, time.time())
+
+    def finished_at(self) -> str | None:
+        """See `Tracker`. The text about the run has it."""
+        found = re.search(r"^\| finished_at \| (.+) \|$", self.held.texts.get(TEXT, b"").decode(), re.MULTILINE)
+        return found and found[1]
 
     def files(self) -> list[str]:
         """See `Tracker`."""

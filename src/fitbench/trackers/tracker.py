@@ -15,6 +15,7 @@ from fitbench.config.identity import NOT_IDENTITY
 from fitbench.config.nested import leaves
 from fitbench.config.run_names import parse_run_id
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.record.files import exists
 from fitbench.record.folder import State
 from fitbench.text import encodable
 
@@ -36,6 +37,7 @@ class Description:
         folder: the absolute path of the run folder.
         began: when the run began, in seconds since 1970; None: now.
         losses: the training loss of each epoch that is recorded so far, None where it is undefined.
+        finished_at: of result.json; None if there is none yet.
     """
 
     study: str
@@ -46,6 +48,7 @@ class Description:
     folder: str = ""
     began: float | None = None
     losses: Mapping[int, float | None] = field(default_factory=dict)
+    finished_at: str | None = None
 
     @property
     def key(self) -> str:
@@ -63,14 +66,14 @@ class Description:
             "fold": self.config.get("fold"),
             "config_id": None if name is None else name.config_id,
         }
-        return {key: str(value) for key, value in facts.items() if value is not None}
+        return {key: encodable(str(value)) for key, value in facts.items() if value is not None}
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The values of the configuration that make the run what it is, by their full keys, the seed and fold too."""
         left_out = set(NOT_IDENTITY) - {"seed", "fold"}
         return {
-            key: encodable(value) if isinstance(value, str) else value
+            encodable(key): encodable(value) if isinstance(value, str) else value
             for key, value in leaves(self.config, lists=False)
             if key not in left_out and key.split(".")[0] not in left_out and value not in (None, {}, [])
         }
@@ -248,7 +251,8 @@ def _epochs(history: Sequence[Mapping[str, Any]], ended: float) -> list[Epoch]:
     """The lines of a history with the times at which the epochs ended, by the seconds that each took."""
     epochs = []
     for line in reversed(history):
-        epochs.append(Epoch(line["epoch"], {key: value for key, value in line.items() if key != "epoch"}, ended))
+        values = {encodable(key): value for key, value in line.items() if key != "epoch"}
+        epochs.append(Epoch(line["epoch"], values, ended))
         ended -= line.get("seconds") or 0.0
     return epochs[::-1]
 
@@ -283,7 +287,7 @@ def final_facts(result: Mapping[str, Any]) -> dict[str, str | None]:
         "finished_at": result.get("finished_at"),
         **{f"versions.{name}": version for name, version in (result.get("versions") or {}).items()},
     }
-    return {key: str(value) for key, value in facts.items() if value is not None}
+    return {encodable(key): encodable(str(value)) for key, value in facts.items() if value is not None}
 
 
 class _Held(Protocol):
@@ -292,6 +296,10 @@ class _Held(Protocol):
     @property
     def folder(self) -> str | None:
         """The run folder that it was sent from."""
+
+    @property
+    def finished_at(self) -> str | None:
+        """See `Tracker.finished_at`."""
 
     def losses(self) -> Mapping[int, float | None]:
         """See `Tracker.losses`."""
@@ -304,7 +312,8 @@ def same_run(run: Description, candidates: Sequence[Held], is_same: Callable[[An
     """Which of the runs that a place has under the key of a run is this run; None: none of them.
 
     Two outputs folders may have runs of the same study and run_id. A run is that which was sent from the same folder.
-    Else it is one with the same losses in all common epochs, if there are any: then the folder was moved or copied.
+    Else it is one with the same losses in all common epochs, if there are any, whose folder was copied or moved: both
+    have the same `finished_at`, or one is not finished and the folder that it was sent from is gone.
 
     Args:
         run: the run.
@@ -315,7 +324,9 @@ def same_run(run: Description, candidates: Sequence[Held], is_same: Callable[[An
         if each.folder == run.folder:
             return each
     for each in candidates:
-        losses = each.losses()
+        ends = {each.finished_at, run.finished_at}
+        is_copy, is_moved = len(ends - {None}) == 1 == len(ends), None in ends and not exists(each.folder or "")
+        losses = each.losses() if is_copy or is_moved else {}
         common = losses.keys() & run.losses.keys()
         if common and all(is_same(losses[epoch], run.losses[epoch]) for epoch in common):
             return each
