@@ -298,7 +298,8 @@ def test_a_strangers_run_is_data(publish, runs_of, with_files, tmp_path):
     result["study"] = "a'b\"c`d/../\x1b[31m"
     result["config"]["model"]["x\ny/../.."] = "\udcff" + "w" * 9_000
     result["versions"] = {"../..": "1", "a\x00b": None}
-    write_history(folder, [line | {"../loss'": 1.0} for line in read_history(folder)])
+    gaps = [line | {"../loss'": 1.0, "epoch": 1000 * line["epoch"]} for line in read_history(folder)]
+    write_history(folder, gaps)
     change_result(folder, **result)
     (folder / "model.keras").unlink()
     (folder / "model.keras").symlink_to("/etc/hostname")

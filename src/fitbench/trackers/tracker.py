@@ -244,7 +244,8 @@ class Sender:
             number = line["epoch"]
             if number in self.held and not self.tracker.is_same(self.held[number], line.get("loss")):
                 return True
-        return is_over and any(number > len(history) for number in self.held)
+        last = max((line["epoch"] for line in history), default=0)
+        return is_over and any(number > last for number in self.held)
 
 
 def _epochs(history: Sequence[Mapping[str, Any]], ended: float) -> list[Epoch]:
