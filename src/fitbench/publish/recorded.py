@@ -61,7 +61,7 @@ def read_recorded(folder: Path) -> Recorded:
         folder=encodable(str(folder.resolve())),
         began=_began(run, ended),
         losses={epoch["epoch"]: epoch.get("loss") for epoch in run.history},
-        finished_at=run.result and encodable(run.result["finished_at"]),
+        finished_at=encodable(run.result["finished_at"]) if run.result else None,
     )
     for text in (description.study, description.run_id):
         if len(text) > LONGEST:
