@@ -54,11 +54,11 @@ class Page:
     def js(self, script: str, *arguments):
         return self.driver.execute_script(script, *arguments)
 
-    def wait(self, condition: Callable[[], object]) -> None:
-        """Wait until a condition holds, at most 10 seconds."""
+    def wait(self, condition: Callable[[], object], seconds: float = 10) -> None:
+        """Wait until a condition holds, at most so many seconds."""
         from selenium.webdriver.support.wait import WebDriverWait
 
-        WebDriverWait(self.driver, 10, poll_frequency=0.02).until(lambda _: condition())
+        WebDriverWait(self.driver, seconds, poll_frequency=0.02).until(lambda _: condition())
 
     def mouse(self, kind: str, x: float, y: float) -> None:
         """Send an event of the mouse; its left button is down unless `kind` is mouseReleased."""

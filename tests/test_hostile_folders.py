@@ -15,13 +15,17 @@ import pytest
 
 from fitbench import cli
 from fitbench.analysis.frame import load_runs
+from fitbench.analysis.studies import Which
 from fitbench.errors import FitbenchError
+from fitbench.live.changes import Changes
 from fitbench.record.claims import claim
 from fitbench.record.folder import folder_of, state_of
 from fitbench.record.history import append_history
 from fitbench.record.log import LogFile
 from fitbench.record.result import write_result
+from fitbench.report.report import page
 from fitbench.tasks import TASKS
+from fitbench.text import encodable
 from fitbench.training import attempts
 
 from .hostile_folders import HOSTILE, INSTEAD, NAMES, instead, links, spoiled
@@ -92,6 +96,20 @@ def test_each_hostile_folder_is_left_out_with_its_reason_and_all_others_are_rows
         assert re.search(reason, left_out.pop(str(hostile.outputs / "hostile" / name))), name
     assert left_out == {}
     assert {Path(folder).name for folder in listed}.issuperset(NAMES)
+
+
+def test_live_page_leaves_out_the_same_folders_and_shows_all_others(hostile):
+    changes = Changes(Which([hostile.outputs]))
+    for _ in range(3):
+        changes.scan()
+    frame, answer = load_runs(hostile.outputs), json.loads(json.dumps(changes.since(None), allow_nan=False))
+    content = changes.page()
+    assert {run["folder"] for run in answer["runs"]} == set(map(encodable, frame["folder"]))
+    expected = {(encodable(of), encodable(why)[:40]) for of, why in frame.attrs["left_out"]}
+    assert expected - {(of, why[:40]) for of, why in content["left_out"]} == set()
+    for study in {run["study"] for run in answer["runs"] if run["state"] == "finished"}:
+        assert changes.study(study)["sets"], study
+    assert len(page({**content, "live": {"interval": 2.0}})) < 3_000_000
 
 
 COMMANDS = {

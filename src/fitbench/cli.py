@@ -338,8 +338,10 @@ def plot(
 
 @app.command()
 def report(
-    output: Annotated[Path, typer.Option("-o", "--output", help="the file to write, as report.html")],
     paths: Paths = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="the file to write, as report.html; this or --live")
+    ] = None,
     by: By = None,
     metric: Annotated[
         str | None,
@@ -351,12 +353,39 @@ def report(
     where: Where = None,
     study: Study = None,
     all: All = False,
+    live: Annotated[
+        bool, flag("--live", help="serve the page, which shows runs while they are trained; nothing is written")
+    ] = False,
+    host: Annotated[
+        str, typer.Option(help="with --live: the name or address to listen at; 0.0.0.0 lets other computers in")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="with --live: the port; 0 chooses a free one")] = 8080,
+    interval: Annotated[
+        float, typer.Option(min=0.1, max=3600, help="with --live: seconds between two looks at the runs")
+    ] = 2.0,
+    open: Annotated[bool, flag("--open", help="with --live: open the page in a browser")] = False,
 ) -> None:
-    """Write one self-contained HTML page that shows one study at a time: tables, charts, predictions."""
+    """Write one self-contained HTML page that shows one study at a time: tables, charts, predictions.
+
+    With --live the page is served instead. Its curves grow while runs are
+    trained, and it shows how far sweeps and searches are. A PATH/STUDY need
+    not exist yet.
+    """
     from fitbench.analysis.request import Which
+    from fitbench.errors import RequestError
+
+    which = Which(paths or [], where, study, all)
+    if output is not None and live:
+        raise RequestError("-o and --live exclude each other: -o FILE writes the page, --live serves it; leave one out")
+    if live:
+        from fitbench.live.command import serve as serve_live
+
+        raise typer.Exit(serve_live(which, by, metric, host, port, interval, open))
+    if output is None:
+        raise RequestError("where to? give -o report.html to write the page, or --live to serve it while runs run")
     from fitbench.report.report import report as write_report
 
-    write_report(Which(paths or [], where, study, all), output, by, metric)
+    write_report(which, output, by, metric)
 
 
 @app.command()

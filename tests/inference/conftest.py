@@ -62,8 +62,8 @@ class Server:
     """`fitbench serve` in a thread of this process."""
 
     def __init__(self, service) -> None:
-        from fitbench.inference.serve import make_server
         from fitbench.inference.server import make_app
+        from fitbench.web.server import make_server
 
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{listener.getsockname()[1]}/"

@@ -32,13 +32,15 @@ httpx = pytest.importorskip("httpx", reason="needs httpx")
 
 from fitbench.data.loading import load  # noqa: E402
 from fitbench.errors import FitbenchError, RequestError  # noqa: E402
-from fitbench.inference import bodies, connections  # noqa: E402
+from fitbench.inference import bodies  # noqa: E402
 from fitbench.inference.api import RequestLimits  # noqa: E402
 from fitbench.inference.reader import configuration, open_run  # noqa: E402
-from fitbench.inference.serve import _listen, serve  # noqa: E402
+from fitbench.inference.serve import serve  # noqa: E402
 from fitbench.inference.server import make_app  # noqa: E402
 from fitbench.inference.service import Service  # noqa: E402
 from fitbench.record.result import write_result  # noqa: E402
+from fitbench.web import connections  # noqa: E402
+from fitbench.web.server import listen  # noqa: E402
 
 LIMITS = RequestLimits(bytes=200_000, pixels=1_000_000, images=20)
 NAME_GREY, NAME_COLOUR = "lenet", "colour"
@@ -487,17 +489,17 @@ import resource, socket
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from fitbench.inference import serve
+from fitbench.web import server
 
 async def read(request):
     return PlainTextResponse(str(len(await request.body())))
 
-serve.GRACE_SECONDS = 0.2
+server.GRACE_SECONDS = 0.2
 resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
 listener = socket.create_server(("127.0.0.1", 0))
 print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
 routes = [Route("/health", lambda _: PlainTextResponse("ok")), Route("/predict", read, methods=["POST"])]
-serve.make_server(Starlette(routes=routes)).run(sockets=[listener])
+server.make_server(Starlette(routes=routes)).run(sockets=[listener])
 """
 
 
@@ -595,7 +597,7 @@ def test_wrong_request_is_refused_before_a_model_is_loaded(trained, monkeypatch,
 
 def test_response_of_two_packets_is_sent_at_once():
     """Without TCP_NODELAY, a client that confirms packets late waits 40 ms for the second one."""
-    with _listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

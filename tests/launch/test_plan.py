@@ -1,5 +1,6 @@
 """--dry-run: what it says of jobs is what a launch does with them, from recorded runs alone, and it writes nothing."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from fitbench.launch.sweep import SweepFailed, run_sweep
 from fitbench.launch.sweep_job import Failure, Job
 from fitbench.record.claims import claim
 from fitbench.record.files import write_whole
+from fitbench.record.sweeps import read_sweep
 
 pytestmark = pytest.mark.usefixtures("process_state_restored")
 
@@ -103,10 +105,30 @@ def test_sweep_launches_what_the_plan_says(every_state, job, overrides):
     with pytest.raises(SweepFailed):
         run_sweep(jobs, train, report=lambda summary: None)
     assert launched == [each.job.folder for each in planned if each.launched]
+    sweep = read_sweep(jobs[0].folder.parent)
+    assert sweep is not None and sweep.run_ids == [job.folder.name for job in jobs]
     assert planned[0].state == {"force=true": "to train again", "metrics=[accuracy,macro_f1]": "to evaluate"}.get(
         "".join(overrides), "finished"
     )
     assert planned[2].launched is ("retry_failed=false" not in overrides)
+
+
+def test_newest_launch_states_its_runs_unless_it_trains_none(make_run, job):
+    def launch(*jobs: Job) -> list[str] | None:
+        with contextlib.suppress(SweepFailed):
+            run_sweep(jobs, lambda jobs, _: ((job, Failure("not here")) for job in jobs), lambda summary: None)
+        sweep = read_sweep(jobs[0].folder.parent)
+        return sweep and sweep.run_ids
+
+    finished = job("seed=0")
+    make_run("seed=0")
+    assert launch(finished) is None
+    assert launch(job("seed=1")) == [job("seed=1").folder.name]  # also of a single job
+    assert launch(finished, job("seed=2")) == [finished.folder.name, job("seed=2").folder.name]
+    assert launch(finished) == [finished.folder.name, job("seed=2").folder.name]
+    launch(job("seed=3", "study=other"), job("seed=4"))
+    assert read_sweep(finished.folder.parent).run_ids == [job("seed=4").folder.name]
+    assert not list(finished.folder.parent.glob(".*.new.*"))
 
 
 # -- the time ---------------------------------------------------------------------------------------------------------

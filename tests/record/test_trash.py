@@ -92,6 +92,14 @@ def test_a_file_of_a_study_that_is_there_again_is_not_replaced(outputs):
     assert (outputs / "first/search.json").read_text() == "{}"
 
 
+def test_record_of_a_sweep_goes_with_the_last_run_and_comes_back(outputs):
+    (outputs / "second/sweep.json").write_text("{}")
+    runs = put_away([outputs / "second/a-s0"], outputs)
+    assert content(outputs / "second") == []
+    restore(runs)
+    assert (outputs / "second/sweep.json").read_text() == "{}"
+
+
 def test_links_and_what_is_in_the_trash_are_refused(outputs):
     link = outputs / "second/link"
     link.symlink_to(outputs / "first/a-s0")

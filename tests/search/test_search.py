@@ -44,6 +44,7 @@ def undisturbed(tmp_path_factory) -> Iterator[Found]:
     """A search that nothing disturbed, with trials that were pruned and trials that were not."""
     with pytest.MonkeyPatch.context() as patch, sharing(tmp_path_factory.mktemp("undisturbed"), patch):
         found = search_with(patch)(*SEARCH)
+    assert json.loads((found.folder / "search.json").read_text())["total"] == 10
     assert found.states().count("pruned") >= 2
     assert found.states()[:5] == ["finished"] * 5
     return found

@@ -35,7 +35,7 @@ from fitbench.config import SECTIONS
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.quantities import Quantity, quantities, with_task
 from fitbench.record import reading
-from fitbench.record.folder import absent, run_folders
+from fitbench.record.folder import LeftOut, absent, run_folders
 from fitbench.stderr import write_note
 from fitbench.tasks import Classification
 from fitbench.text import clean, encodable
@@ -74,20 +74,29 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     Raises:
         RequestError: a path is no folder, or there is no run folder below any of them.
     """
-    left_out: list[tuple[str, str]] = []
-    found: list[Row | None] = []
+    left_out: LeftOut = []
+    found: list[Row] = []
     paths = paths or ("outputs",)
-    for folder in run_folders(_checked(paths), left_out):
+    folders = list(run_folders(_checked(paths), left_out))
+    for folder in folders:
         try:
-            found.append(read_row(folder))
+            row = read_row(folder)
         except FitbenchError as error:
             left_out.append((folder, without_folder(error, folder)))
-    if not found and not left_out:
+        else:
+            if row is not None:
+                found.append(row)
+    if not folders and not left_out:
         raise RequestError(
             f"no runs below {', '.join(map(str, paths))}; a run folder holds config.yaml or result.json "
             "(fitbench train makes one)"
         )
-    rows = sorted((row for row in found if row is not None), key=lambda row: row["folder"])
+    return frame_of(found, left_out)
+
+
+def frame_of(found: Iterable[Row], left_out: LeftOut) -> pd.DataFrame:
+    """The rows that `read_row` gives as `load_runs` gives them. The rows stay as they are."""
+    rows = sorted(map(dict, found), key=lambda row: row["folder"])
     unread = [(row["folder"], row.pop(UNREAD_NOTES)) for row in rows if UNREAD_NOTES in row]
     recorded = _Recorded({row["folder"]: row.pop(INFO) for row in rows if INFO in row})
     available = _available(recorded.values())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import isfinite
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +12,13 @@ from fitbench import metrics
 from fitbench.errors import FitbenchError
 from fitbench.record.folder import State
 from fitbench.record.reading import read_history
+from fitbench.record.remaining import seconds_left
 from fitbench.text import rough_duration
 
 if TYPE_CHECKING:
     import pandas as pd
 
 EPOCH, LEFT = "epoch", "left"  # the columns
-RECENT = 10  # epochs whose median time the next ones are thought to take
 EPOCHS, STOPPING = "training.epochs", "training.early_stopping.monitor"
 
 
@@ -57,8 +56,5 @@ def _epoch(history: list[dict[str, Any]], total: int | None) -> str:
 
 def _left(history: list[dict[str, Any]], total: int | None, may_stop: bool) -> str | None:
     """The time of the epochs that are missing."""
-    seconds = [epoch["seconds"] for epoch in history[-RECENT:] if epoch.get("seconds") is not None]
-    if total is None or not seconds:
-        return None
-    missing = max(total - history[-1]["epoch"], 0)
-    return f"{'at most ' * may_stop}{rough_duration(median(seconds) * missing)}"
+    seconds = seconds_left(history, total)
+    return None if seconds is None else f"{'at most ' * may_stop}{rough_duration(seconds)}"

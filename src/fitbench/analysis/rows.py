@@ -11,7 +11,7 @@ import json
 import marshal
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from fitbench.config import AUTO, NOT_IDENTITY, parse_run_id
 from fitbench.errors import FitbenchError
 from fitbench.quantities import quantities
 from fitbench.record import dataset, reading
+from fitbench.record.claims import claimed
 from fitbench.record.failure import error_line
 from fitbench.record.files import exists
 from fitbench.record.folder import State, state_of
@@ -68,8 +69,8 @@ def is_configuration(name: str) -> bool:
 # -- from a run folder to a row ---------------------------------------------------------------------------------------
 
 
-def read_row(folder: str) -> Row | None:
-    """What the files of one run say, None where the folder has gone.
+def read_row(folder: str, held: Callable[[Path], bool] = claimed) -> Row | None:
+    """What the files of one run say, None where the folder has gone. `held` is that of `state_of`.
 
     A run with metrics has their `metric_info` under `INFO`. Runs with the same one share the object. If notes.json is
     damaged, the reason is under `UNREAD_NOTES`.
@@ -84,14 +85,14 @@ def read_row(folder: str) -> Row | None:
         except FitbenchError:
             if exists(f"{folder}/result.json"):  # else force=true has just removed it
                 raise
-    state = state_of(path)
+    state = state_of(path, held)
     if state is State.finished:
-        return read_row(folder)
+        return read_row(folder, held)
     try:
         return _with_notes(_checked(_unfinished_row(path, state)))
     except FitbenchError:
         if state is State.pruned and not exists(f"{folder}/pruned.json"):  # it continues
-            return read_row(folder)
+            return read_row(folder, held)
         if not exists(folder):
             return None
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,22 @@ def default_keys(frame: pd.DataFrame) -> list[str]:
     optimizer.name. They are in the order of the frame.
     """
     frame = without_attrs(frame)
-    columns = {name: list(map(by_kind, plain_values(frame[name]))) for name in varying(frame)}
-    implied = {"training.validation_split"} if frame["fold"].notna().any() else set()
+    columns = {name: plain_values(frame[name]) for name in varying(frame)}
+    chosen = varied_keys(columns, searched(frame), bool(frame["fold"].notna().any()))
+    ordered = [readable(frame, name) for name in chosen] + _of_other_data(frame, chosen)
+    return ordered or [name for name in ("model.name", "optimizer.name") if name in frame]
+
+
+def varied_keys(columns: Mapping[str, Sequence[Any]], searched: Sequence[str], has_folds: bool) -> list[str]:
+    """The keys among columns of the configuration that vary, as `default_keys` has them, in their order.
+
+    Args:
+        columns: the values of each column, one for each run, the missing as None.
+        searched: columns that a search has varied.
+        has_folds: whether the runs are of folds.
+    """
+    columns = {name: list(map(by_kind, values)) for name, values in columns.items()}
+    implied = {"training.validation_split"} if has_folds else set()
 
     def order(name: str) -> tuple[bool, bool, int]:
         return not is_choice(name), name in implied, name.count(".")
@@ -47,14 +61,13 @@ def default_keys(frame: pd.DataFrame) -> list[str]:
     def configurations(names: Sequence[str]) -> int:
         return len(set(zip(*(columns[name] for name in names), strict=True))) if names else 1
 
-    chosen = [name for name in searched(frame) if name in columns]
+    chosen = [name for name in searched if name in columns]
     for name in sorted(columns, key=order):
         if configurations([*chosen, name]) > configurations(chosen):
             chosen.append(name)
     others = beside([name for name in columns if name not in implied], chosen)
     chosen += others if len(others) <= MOST_BESIDE else []
-    ordered = [readable(frame, name) for name in columns if name in chosen] + _of_other_data(frame, chosen)
-    return ordered or [name for name in ("model.name", "optimizer.name") if name in frame]
+    return [name for name in columns if name in chosen]
 
 
 def beside(names: Iterable[str], keys: Sequence[str]) -> list[str]:

@@ -25,7 +25,7 @@ from fitbench.stderr import write_note
 from fitbench.text import age, check_format, clean, console, counted, first_of
 
 LISTED = 10  # runs that are listed when they are moved or deleted
-SEARCH = "search.json"
+SEARCH, SWEEP = "search.json", "sweep.json"
 UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
@@ -70,7 +70,7 @@ def _say_effects(outputs: Path, runs: Sequence[Trashed]) -> None:
     for home, in_trash in sorted({run.study_home: run.study_folder for run in runs}.items()):
         if exists(home / SEARCH):
             write_note(f"{clean(home / SEARCH)} keeps the trials of these runs; the search does not repeat them")
-        if files := trash.search_files(in_trash):
+        if files := [path for path in trash.search_files(in_trash) if path.name != SWEEP]:
             names = first_of(clean(path.name) for path in files)
             write_note(
                 f"the search of {clean(home)} is in the trash with its runs ({names}); a search there is a new one"

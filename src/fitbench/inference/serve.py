@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
-import logging
-import os
-import signal
-import socket
 import sys
-import webbrowser
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fitbench.errors import RequestError
 from fitbench.inference.api import RequestLimits
@@ -22,13 +14,10 @@ from fitbench.inference.reader import Reader, finished, open_runs
 from fitbench.kinds import IMAGES
 from fitbench.record.naming import find_run
 from fitbench.text import clean, first_of
+from fitbench.web import server
 
-if TYPE_CHECKING:
-    import uvicorn
-    from fastapi import FastAPI
-
-PACKAGES = ("fastapi", "starlette", "uvicorn", "python_multipart")
-GRACE_SECONDS = 3  # for answering open requests when the server ends
+PACKAGES = ("fastapi", "python_multipart")  # of the extra `serve`
+ADVICE = "Open this address to try the models; /docs describes the JSON API."
 
 
 def serve(
@@ -57,22 +46,13 @@ def serve(
     from fitbench.inference.server import make_app
     from fitbench.inference.service import Service
 
-    with _listen(host, port) as listener:
+    with server.listen(host, port) as listener:
         service = Service(open_runs(folders, trust), limits)
         service.warm_up()
-        address, port = listener.getsockname()[:2]
-        loopback = ipaddress.ip_address(address).is_loopback
-        app = make_app(service, ("localhost", "127.0.0.1", "[::1]", host.lower()) if loopback else ("*",))
-        url = f"http://{'[' + address + ']' if ':' in address else address}:{port}/"
-        _announce(service.readers.values(), url, loopback)
-        if open_browser:
-            webbrowser.open(url)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        try:
-            make_server(app).run(sockets=[listener])
-        except KeyboardInterrupt:
-            return 130
-    return 0
+        app = make_app(service, server.allowed_hosts(listener, host))
+        _describe(service.readers.values())
+        server.announce(listener, ADVICE, open_browser)
+        return server.run(app, listener)
 
 
 def _find_runs(runs: Sequence[str], outputs: Path) -> list[Path]:
@@ -101,53 +81,8 @@ def _taken(folder: Path) -> tuple[str, tuple[int, ...], tuple[str, ...]]:
     return inputs.kind, inputs.shape, tuple(column.name for column in inputs.columns)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Listen at the address. Clients that connect while the models are loaded wait."""
-    try:
-        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(getattr(error, "errno", 22))
-        raise RequestError(
-            f"cannot listen at --host {host} --port {port} ({reason}); --host 127.0.0.1 is this computer, and --port 0 "
-            "is any free port"
-        ) from None
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else a client waits 40 ms for the second packet
-    return listener
-
-
-def _announce(readers: Iterable[Reader], url: str, loopback: bool) -> None:
+def _describe(readers: Iterable[Reader]) -> None:
+    """Print what each model takes and gives."""
     for reader in readers:
         outputs = f"{reader.task.names_key} {first_of(reader.names, 10)}"
         print(clean(f"{reader.run_id}: {reader.inputs.described}, {outputs}"), file=sys.stderr)
-    if not loopback:
-        print("Everyone who can reach this computer can use the server: there is no password.", file=sys.stderr)
-    print(url, flush=True)
-    print("Open this address to try the models; /docs describes the JSON API. Ctrl-C ends the server.", file=sys.stderr)
-
-
-def _is_failure(record: logging.LogRecord) -> bool:
-    """Whether a record is more than the traceback of a request that is cancelled because the server ends."""
-    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
-
-
-def make_server(app: FastAPI) -> uvicorn.Server:
-    """Create the server of an application; `run(sockets=[listener])` answers requests until a signal arrives."""
-    import uvicorn
-
-    from fitbench.inference.connections import LimitedProtocol, Server, limits
-
-    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client gets the error of a malformed form
-    logging.getLogger("uvicorn.error").addFilter(_is_failure)
-    connections, backlog = limits()
-    config = uvicorn.Config(
-        app,
-        http=LimitedProtocol,
-        ws="none",
-        log_level="error",  # a warning for each malformed request would fill the log
-        access_log=False,
-        server_header=False,
-        limit_concurrency=connections + 1,  # the connection that reaches the limit is refused
-        backlog=backlog,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-    return Server(config)

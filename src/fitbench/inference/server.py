@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
@@ -13,7 +14,6 @@ from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 
@@ -26,21 +26,16 @@ from fitbench.metrics import join
 from fitbench.record.dataset import Column
 from fitbench.text import clean
 from fitbench.version import __version__
+from fitbench.web.protection import COMMON, protect
 
 PAGE = Path(__file__).parent / "page"
 SHARED = (  # of the description of /predict
     "\n\nA body must arrive within 30 seconds. Requests of more than 100 kB share the `shared_bytes` that /models "
     "gives; while they are taken, such a request is refused with 503, and can be sent again a second later."
 )
-HEADERS = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-cache",
-}
+POLICY = (
+    f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; {COMMON}"
+)
 
 
 def make_app(service: Service, hosts: Sequence[str] = ("*",)) -> FastAPI:
@@ -48,9 +43,9 @@ def make_app(service: Service, hosts: Sequence[str] = ("*",)) -> FastAPI:
 
     Args:
         service: the models.
-        hosts: the allowed host names; '*' allows any. This protects against DNS rebinding, in which the page of another
-            site points the name of that site at this computer.
+        hosts: the allowed host names; '*' allows any.
     """
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client gets the error of a malformed form
     app = FastAPI(
         title="fitbench serve",
         version=__version__,
@@ -58,19 +53,12 @@ def make_app(service: Service, hosts: Sequence[str] = ("*",)) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
-    app.middleware("http")(_add_headers)
+    protect(app, hosts, POLICY, cache="no-cache")
     _add_api(app, service)
     _add_samples(app, service)
     _add_pages(app)
     _add_errors(app)
     return app
-
-
-async def _add_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    response = await answer(request)
-    response.headers.update(HEADERS)
-    return response
 
 
 def _add_api(app: FastAPI, service: Service) -> None:

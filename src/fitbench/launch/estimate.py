@@ -16,6 +16,7 @@ from fitbench.launch.sweep_job import Job
 from fitbench.record.files import exists
 from fitbench.record.folder import run_folders
 from fitbench.record.reading import read_result
+from fitbench.record.remaining import shared_by
 from fitbench.text import counted, either, rough_duration
 
 MOST = 30  # recorded runs that the time of one run is estimated from, the newest
@@ -83,7 +84,7 @@ class Estimate:
         at_once = f" with workers={workers}" if workers > 1 else ""
         if launcher is not None:
             workers, at_once = 1, ", one run after another"
-        time = approximately(max(self.seconds / workers, self.longest))
+        time = approximately(shared_by(workers, self.seconds, self.longest))
         sooner = f" ({either(self.endings)} may end it sooner)" if self.endings else ""
         known = f" for {self.jobs - self.unknown:,} of {self.jobs:,} runs" if self.unknown else ""
         rest = "; no similar run is recorded for the others" if self.unknown else ""

@@ -3,7 +3,7 @@
 A process that can be observed (`processes.exists`) keeps its claim for as long as it exists, running or stopped. Any
 other process is assumed to be alive until its heartbeat has been silent for the time-out while the process that wants
 its claim has watched. Only `claim` takes claims over. `claimed` takes one look, and tells the age of the heartbeat by
-the clock of the file system.
+the clock of the file system. `watched` is the look of a process that watches for long and writes nothing.
 
 A process that has lost its claim writes nothing more to the folder, and ends when it tries to, which is at the end of
 the epoch at the latest: `files` checks the claim before every rename, and `history` before every line. Whoever takes a
@@ -91,6 +91,17 @@ def claimed(folder: Path) -> bool:
         return exists
     age = heartbeats.age(path, beat)
     return age is None or age < _timeout(beat)
+
+
+def watched(folder: Path) -> bool:
+    """Whether a process holds what this folder stands for, as far as this and earlier looks tell. Nothing is written.
+
+    A process that cannot be observed counts as alive until its heartbeat has been silent for the time-out while this
+    process has watched.
+    """
+    path = folder / "claim.json"
+    beat = _seen(path)
+    return beat is not None and not _is_dead(path, beat)
 
 
 def holder(folder: Path) -> int | None:

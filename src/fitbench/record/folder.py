@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 
@@ -31,8 +31,12 @@ def folder_of(config: Config) -> Path:
     return Path(config.outputs) / config.study / run_id(config)
 
 
-def state_of(folder: Path) -> State:
+def state_of(folder: Path, held: Callable[[Path], bool] = claimed) -> State:
     """The state of a run, from its files and nothing else.
+
+    Args:
+        folder: of the run.
+        held: whether a process holds the run: `claims.claimed`, or `claims.watched` where nothing may be written.
 
     Raises:
         FitbenchError: claim.json cannot be read; the message names it.
@@ -41,7 +45,7 @@ def state_of(folder: Path) -> State:
         return State.finished
     if exists(folder / "error.txt"):
         return State.failed
-    if claimed(folder):
+    if held(folder):
         return State.running
     if exists(folder / "pruned.json"):
         return State.pruned
@@ -66,11 +70,12 @@ def absent(path: str | Path, advice: str) -> str:
     return f"{path} does not exist; " + (f"did you mean {place.with_name(nearest[0])}?" if nearest else advice)
 
 
-def run_folders(paths: Sequence[str], left_out: LeftOut) -> Iterator[str]:
+def run_folders(paths: Sequence[str], left_out: LeftOut, others: list[str] | None = None) -> Iterator[str]:
     """Every run folder below the paths once, by whichever way it is reached first.
 
     Nothing is looked for inside of a run folder, nor in folders whose name begins with a dot. Links are followed within
-    the paths. A link that leaves them, or a folder that cannot be read, joins `left_out` with the reason.
+    the paths. A link that leaves them, or a folder that cannot be read, joins `left_out` with the reason. The folders
+    that are looked into and are no run folders join `others`.
     """
     visited = set()
     for path in paths:
@@ -93,6 +98,8 @@ def run_folders(paths: Sequence[str], left_out: LeftOut) -> Iterator[str]:
             if below is None:
                 yield folder
             else:
+                if others is not None:
+                    others.append(folder)
                 pending.extend(reversed(below))
 
 

@@ -48,13 +48,18 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     if sum(map(content.count, (b"\n", b"{", b"[", b","))) > MOST_VALUES:
         raise FitbenchError(f"{folder}/{FILE}: has more than {MOST_VALUES:,} values")
     for line in content.splitlines():
-        try:
-            epoch = parse_json(line)
-        except Unreadable:
-            continue
-        if isinstance(epoch, dict) and isinstance(epoch.get("epoch"), int):
+        if (epoch := parse_epoch(line)) is not None:
             epochs[epoch["epoch"]] = epoch
     return [epochs[number] for number in sorted(epochs)]
+
+
+def parse_epoch(line: bytes) -> dict[str, Any] | None:
+    """What a line says of an epoch, whose number is in it; None if it is torn, or says nothing of one."""
+    try:
+        epoch = parse_json(line)
+    except Unreadable:
+        return None
+    return epoch if isinstance(epoch, dict) and type(epoch.get("epoch")) is int else None  # no truth value
 
 
 def write_history(folder: Path, history: list[dict[str, Any]]) -> None:

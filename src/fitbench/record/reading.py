@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,17 +136,28 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     Raises:
         FitbenchError: history.jsonl cannot be read, or its epochs have too many values; the message names it.
     """
-    epochs = [
-        {key: value if is_number(value) else None for key, value in epoch.items()}
-        for epoch in history.read_history(folder)
-        if is_number(epoch["epoch"]) and 1 <= epoch["epoch"] <= LAST_EPOCH
-    ]
-    names = {name for epoch in epochs for name in epoch}
+    epochs = [numbers for epoch in history.read_history(folder) if (numbers := numbers_of(epoch)) is not None]
+    check_names({name for epoch in epochs for name in epoch}, folder)
+    return epochs
+
+
+def numbers_of(epoch: dict[str, Any]) -> dict[str, Any] | None:
+    """An epoch of history.jsonl in which whatever is no finite number is null; None if its own number is none."""
+    if not is_number(epoch["epoch"]) or not 1 <= epoch["epoch"] <= LAST_EPOCH:
+        return None
+    return {key: value if is_number(value) else None for key, value in epoch.items()}
+
+
+def check_names(names: Collection[str], folder: Path) -> None:
+    """Refuse the names of the values of a history that are too many or too long.
+
+    Raises:
+        FitbenchError: they are; the message names the file.
+    """
     if len(names) > MOST_NAMES:
         raise FitbenchError(f"{folder}/history.jsonl: its epochs have more than {MOST_NAMES} values")
     if longest := max((name for name in names if len(name) > LONGEST_NAME), key=len, default=""):
         raise FitbenchError(f"{folder}/history.jsonl: the name of a value has {len(longest):,} characters")
-    return epochs
 
 
 def is_number(value: Any) -> bool:

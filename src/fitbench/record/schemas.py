@@ -1,4 +1,4 @@
-"""The files of a run folder, and search.json of a study: every key with its type, unit and meaning.
+"""The files of a run folder, and search.json and sweep.json of a study: every key with its type, unit and meaning.
 
 Readers check a file with `check` and then use the dictionary that it holds, so keys that a later version adds stay in
 place. A number is finite; a value that does not exist is null. Times of day are UTC in ISO 8601, such as
@@ -539,6 +539,7 @@ class Search(Record):
     seeds: Count | None = Field(None, description="how many runs, each with a seed of its own, a trial has")
     folds: Count | None = Field(None, description="how many runs, each with a fold of its own, each seed has; or null")
     versions: dict[str, str | None] = Field({}, description="the versions of packages, by name")
+    total: Whole | None = Field(None, description="how many trials the search has in the end; null: unknown")
     trials: Annotated[list[Trial], FailFast()] = Field(description="the trials, in the order of their numbers")
     best: list[Whole] = Field(description="the numbers of the finished trials, the best first, or of the Pareto front")
     importance: dict[str, dict[str, Annotated[float, Ge(0)]]] = Field(
@@ -593,3 +594,16 @@ def _check_interval(parameter: Interval, key: str) -> None:
 def _check_number(value: Any, log: bool, key: str) -> None:
     if not isinstance(value, float) or (log and value <= 0):
         raise Explained(refusal(key, value, "a number above 0" if log else "a number"))
+
+
+# -- sweep.json -------------------------------------------------------------------------------------------------------
+
+
+class Sweep(Record):
+    """sweep.json: which runs the newest sweep of a study has. Runs of earlier sweeps are not in it."""
+
+    schema_: Literal[1] = Field(alias="schema", description="the version of this schema")
+    began: float = Field(description="when the sweep was launched, in seconds since 1970-01-01T00:00Z")
+    run_ids: Annotated[list[str], Len(1), FailFast(), Allowed("a list of one or more names")] = Field(
+        description="the runs of the sweep, also those that had finished before"
+    )

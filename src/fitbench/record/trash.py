@@ -1,8 +1,8 @@
 """What is in the trash of an outputs folder: `.trash/<time>/<study>/<run_id>` are the runs put away at that time.
 
-The files of a search are put away with the last run of its study, as `.trash/<time>/<study>/search.json`. Nothing else
-is of the trash: what has another form, or is reached through a link, is neither listed nor deleted. Commands look into
-no folder whose name begins with a dot.
+The files of a search, and sweep.json, are put away with the last run of their study, as
+`.trash/<time>/<study>/search.json`. Nothing else is of the trash: what has another form, or is reached through a link,
+is neither listed nor deleted. Commands look into no folder whose name begins with a dot.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ TIME = "%Y%m%dT%H%M%SZ"
 TIME_FOLDER = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
 OF_SEARCH = (
     "search.json",
+    "sweep.json",
     "search.journal*",
     "search_*.png",
     ".search",

@@ -13,7 +13,7 @@ import hashlib
 import html
 import json
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,11 @@ SCRIPTS = (  # in this order
     "elements.js", "data.js", "axes.js", "looks.js", "state.js", "chart.js", "curves.js", "scatter.js", "parallel.js",
     "tables.js", "comparison.js", "trials.js", "search.js", "filter.js", "detail.js", "predictions.js", "main.js",
 )  # fmt: skip
+STYLES = ("base.css", "report.css")
+LIVE_SCRIPTS = (  # after them, on the live page
+    "activity.js", "busy.js", "place.js", "growing.js", "progress.js", "running.js", "now.js", "live.js",
+)  # fmt: skip
+LIVE_STYLES = ("live.css",)
 
 
 def report(which: request.Which, out: str | Path, by: str | None = None, metric: str | None = None) -> None:
@@ -63,17 +68,27 @@ def report(which: request.Which, out: str | Path, by: str | None = None, metric:
 
 
 def page(content: Mapping[str, Any]) -> str:
-    """The HTML of what `collect_studies` gives: one file, which may load nothing else."""
-    folder = resources.files("fitbench.report") / "page"
-    script = '"use strict";\n' + "".join((folder / name).read_text("utf-8") for name in SCRIPTS)
-    style = _colours() + "".join((folder / f"{name}.css").read_text("utf-8") for name in ("base", "report"))
+    """The HTML of what `collect_studies` gives: one file, which may load nothing else.
+
+    With `live` in the content it is the live page, which may also ask the server that it comes from.
+    """
+    is_live = "live" in content
+    script = '"use strict";\n' + _joined(SCRIPTS + LIVE_SCRIPTS * is_live)
+    style = _colours() + _joined(STYLES + LIVE_STYLES * is_live)
+    connect = "connect-src 'self'; " * is_live
     policy = (
-        f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}'; base-uri 'none'; "
-        "form-action 'none'; require-trusted-types-for 'script'"
+        f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}'; {connect}"
+        "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'"
     )
-    return string.Template((folder / "report.html").read_text("utf-8")).substitute(
+    return string.Template(_joined(["report.html"])).substitute(
         policy=policy, title=html.escape(content["title"]), style=style, script=script, data=_embedded(content)
     )
+
+
+def _joined(names: Sequence[str]) -> str:
+    """The text of these files of the page."""
+    folder = resources.files("fitbench.report") / "page"
+    return "".join((folder / name).read_text("utf-8") for name in names)
 
 
 def _colours() -> str:

@@ -63,26 +63,61 @@ def collect_studies(
     curves: dict[str, Curve | None] = {}
     studies = []
     for name in newest_studies(frame, finished=True):
-        sets = comparable(frame[frame["study"] == name], None)
-        found = list(_contents(name, sets, wanted, lambda each: _content(each, wanted, paths, curves), left_out))
-        left_out += [reason for _, content in found for reason in content.pop("left_out")]
+        found = sets_of(frame[frame["study"] == name], name, wanted, paths, left_out, curves)
         studies += [(name, found)] * bool(found)
     if not studies:
         raise RequestError(left_out[-1][1])
     names = [name for name, _ in studies]
     held = [each for _, found in studies for each in found]
     every = _every(frame, held, wanted, curves, left_out) if together and len(names) > 1 else None
+    contents = [{"name": name, "sets": [content for _, content in found]} for name, found in studies]
+    return {**page_content(contents, paths, (*frame.attrs["left_out"], *left_out)), "every": every}
+
+
+def page_content(
+    studies: Sequence[Content], paths: Sequence[str | Path], left_out: Sequence[tuple[str, str]]
+) -> Content:
+    """What the page holds besides studies, and these. There may be none yet."""
     return {
-        "title": ", ".join(names) if len(names) <= NAMED else f"{len(names)} studies",
+        "title": title_of([study["name"] for study in studies]),
         "written": round(time.time()),
         "version": __version__,
         "paths": [encodable(str(path)) for path in paths or ("outputs",)],
         "axes": axes.CONSTANTS,
         "marks": {"markers": palette.MARKERS, "dashes": palette.DASHES, "ramp": len(palette.RAMP)},
-        "studies": [{"name": name, "sets": [content for _, content in found]} for name, found in studies],
-        "every": every,
-        "left_out": [(encodable(str(of)), encodable(str(why))) for of, why in (*frame.attrs["left_out"], *left_out)],
+        "studies": studies,
+        "every": None,
+        "left_out": [(encodable(str(of)), encodable(str(why))) for of, why in left_out],
     }
+
+
+def title_of(names: Sequence[str]) -> str:
+    """The title of a page about these studies."""
+    return (", ".join(names) if len(names) <= NAMED else f"{len(names)} studies") or "No runs yet"
+
+
+def sets_of(
+    frame: pd.DataFrame,
+    study: str,
+    wanted: Wanted,
+    paths: Sequence[str | Path],
+    left_out: LeftOut,
+    curves: dict[str, Curve | None] | None = None,
+) -> list[tuple[Comparable, Content]]:
+    """The sets of runs of a study that may be compared, with what `collect` gives for each; see `collect_studies`.
+
+    What cannot be read joins `left_out`.
+
+    Raises:
+        RequestError: as `collect_studies`.
+    """
+
+    def content(each: Comparable) -> Content:
+        return {"label": each.label, **collect(each.frame, *_asked(each, wanted), paths, curves)}
+
+    found = list(_contents(study, comparable(frame, None), wanted, content, left_out))
+    left_out += [reason for _, content in found for reason in content.pop("left_out")]
+    return found
 
 
 def _contents(
@@ -112,10 +147,6 @@ def _asked(each: Comparable, wanted: Wanted) -> tuple[list[str], Quantity]:
         if ended.nunique() > 1:
             metric = join(request.default_part(known), ended.iloc[-1])
     return [] if wanted.by is None else request.keys(known, wanted.by), request.measured(known, metric)
-
-
-def _content(each: Comparable, wanted: Wanted, paths: Sequence[str | Path], curves: dict[str, Curve | None]) -> Content:
-    return {"label": each.label, **collect(each.frame, *_asked(each, wanted), paths, curves)}
 
 
 # -- all studies together ---------------------------------------------------------------------------------------------

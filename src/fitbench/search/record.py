@@ -50,6 +50,7 @@ def described(study: Study, importances: bool) -> dict[str, Any]:
         "seeds": study.settings.seeds,
         "folds": study.settings.folds,
         "versions": {"optuna": optuna.__version__},
+        "total": study.wanted(),
         "trials": [described_trial(trial, study.claims) for trial in stored],
         "best": _best(study, stored),
         "importance": {objective.name: _importance(study, finished, i) for i, objective in enumerate(wanted)},

@@ -3,13 +3,13 @@
 const ALL = "all studies";
 
 // The study that is shown and its set, by the fragment, as in #study=grid&data=digits; else all studies together if the
-// page has them, or the newest study, and its first set.
+// page has them, or the newest study, and its first set; null where it has none yet.
 function chosen() {
   const wanted = new URLSearchParams(location.hash.slice(1));
   const every = page.every && { name: ALL, sets: page.every };
   const named = page.studies.find(({ name }) => name === wanted.get("study"));
   const study = named ?? every ?? page.studies[0];
-  return [study, study.sets.find(({ label }) => label === wanted.get("data")) ?? study.sets[0]];
+  return [study, study.sets.find(({ label }) => label === wanted.get("data")) ?? study.sets[0] ?? null];
 }
 
 function address(study, set) {
@@ -24,7 +24,7 @@ function selectors(study, set) {
     location.hash = address(to, of);
   };
   const placeOf = (found) => String(studies.findIndex(({ sets }) => sets === found.sets));
-  const names = studies.map((of, i) => [String(i), `${of.name} (${plural(runsOf(of), "run")})`]);
+  const names = studies.map((of, i) => [String(i), `${of.name} (${plural(of.runs ?? runsOf(of), "run")})`]);
   const sets = study.sets.map(({ label, count }, i) => [String(i), `${label} (${plural(count, "run")})`]);
   const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
   place.replaceChildren(
@@ -39,12 +39,16 @@ function runsOf(study) {
 }
 
 function header(study) {
-  const states = data.states.map(([name, count]) => `${count.toLocaleString("en-US")} ${name}`).join(", ");
-  const written = `written ${moment(page.written)} by fitbench ${page.version}`;
-  const of = [data.label, `${plural(data.count, "run")}: ${states}`, written].filter(Boolean);
-  document.getElementById("summary").textContent = of.join(" · ");
   document.querySelector("h1").textContent = study.name;
   document.title = `${study.name} · fitbench report`;
+}
+
+function summary() {
+  const states = data.states.map(([name, count]) => `${count.toLocaleString("en-US")} ${name}`).join(", ");
+  const written = page.live ? "" : `written ${moment(page.written)} by fitbench ${page.version}`;
+  const runs = `${plural(data.count, "run")}${page.live ? " in the report below" : ""}`;
+  const of = [data.label, `${runs}: ${states}`, written].filter(Boolean);
+  document.getElementById("summary").textContent = of.join(" · ");
   const notices = document.querySelector("main .notices");
   for (const text of data.notices) notices.append(el("p", { class: "notice" }, text));
   const constant = document.getElementById("constant");
@@ -97,13 +101,28 @@ document.addEventListener("click", (event) => {
 });
 
 function show() {
-  const [study, set] = chosen();
   if (state.selected !== null && state.selected !== undefined) select(null);
+  build();
+}
+
+// Builds the sections of the study that is shown. `restore` may change the state that they begin with.
+function build(restore = () => {}) {
+  const [study, set] = chosen();
   reset();
-  use(set);
-  document.querySelector("main").replaceChildren(document.getElementById("study").content.cloneNode(true));
   selectors(study, set);
   header(study);
+  document.querySelector("main").replaceChildren();
+  if (set) {
+    use(set);
+    restore();
+    sections(study);
+  }
+  shows.forEach((act) => act(study));
+}
+
+function sections(study) {
+  document.querySelector("main").append(document.getElementById("study").content.cloneNode(true));
+  summary();
   filterBar();
   legend();
   comparison(study);
@@ -115,8 +134,8 @@ function show() {
   recolour();
 }
 
-addEventListener("hashchange", show);
+addEventListener("hashchange", () => page.studies.length && show());
 addEventListener("beforeprint", () => prints.forEach((act) => act()));
 leftOut();
 themeSwitch();
-show();
+if (!page.live) show();

@@ -49,7 +49,8 @@ function apart(by) {
   return places;
 }
 
-// Where the items stand on an axis, its ticks as a place and a text, and what a range of it is called.
+// Where the items stand on an axis, its ticks as a place and a text, and what a range of it is called. `kept` gives a
+// range without pixels, from which `pixels` gives it on the axis of other runs; null where none of its values is left.
 function verticalAxis(of, frame, order) {
   const found = distinct(of);
   const absent = frame.bottom + 18;
@@ -63,6 +64,12 @@ function verticalAxis(of, frame, order) {
         of.values[item] === null ? absent : places.get(of.values[item]) - order[item] * Math.min(step * 0.5, 60),
       ticks: found.filter((_, i) => i % every === 0).map((value) => [places.get(value), write(of, value)]),
       rangeText: (from, to) => within(from, to).map(String).join(", "),
+      kept: (from, to) => ({ from, to, found, values: within(from, to) }),
+      pixels: (kept) => {
+        if (String(kept.found) === String(found)) return [kept.from, kept.to];
+        const centres = kept.values.filter((value) => places.has(value)).map((value) => places.get(value));
+        return centres.length ? [Math.min(...centres) - step / 2, Math.max(...centres) + step / 2] : null;
+      },
     };
   }
   const numbers = found.filter((value) => typeof value === "number");
@@ -73,6 +80,8 @@ function verticalAxis(of, frame, order) {
     y: (item) => (typeof of.values[item] === "number" ? place(of.values[item]) : absent),
     ticks: place.ticks.map(([value, tick]) => [place(value), tick]),
     rangeText: (from, to) => [to, from].map((at) => text(place.back(at))).join(" to "),
+    kept: (from, to) => [place.back(from), place.back(to)],
+    pixels: (kept) => kept.map(place),
   };
 }
 
@@ -94,8 +103,23 @@ function drawnAxis({ of, x, ticks }, frame, letters, over) {
   );
 }
 
+// A test whether a run lies between two pixels of an axis.
+function rangeTest({ y, rangeText, kept }, from, to) {
+  const test = (run) => y(run) >= from && y(run) <= to;
+  return Object.assign(test, { from, to, rangeText: rangeText(from, to), kept: kept(from, to) });
+}
+
+// Filters by a range that an axis of other runs has kept.
+function restoreRange(name, kept) {
+  if (!data.parallel.includes(name)) return;
+  const axis = verticalAxis(columns.get(name), HEIGHT, apart(columns.get(data.parallel.at(-1))));
+  const pixels = axis.pixels(kept);
+  if (pixels) state.ranges.set(name, rangeTest(axis, ...pixels));
+}
+
 // The part of an axis that filters, and what the pointer drags along.
-function brush({ of, x, y, rangeText }, frame) {
+function brush(axis, frame) {
+  const { of, x } = axis;
   const range = state.ranges.get(of.name);
   const box = { x: x - 14, y: frame.top - 6, width: 28, height: frame.bottom - frame.top + 32 };
   const hit = svg("rect", { class: "hit", ...box });
@@ -120,8 +144,7 @@ function brush({ of, x, y, rangeText }, frame) {
     start = null;
     const drawn = to - from > 4;
     if (!drawn && !state.ranges.delete(of.name)) return;
-    const test = (run) => y(run) >= from && y(run) <= to;
-    if (drawn) state.ranges.set(of.name, Object.assign(test, { from, to, rangeText: rangeText(from, to) }));
+    if (drawn) state.ranges.set(of.name, rangeTest(axis, from, to));
     dragged = true;
     redraw();
   });

@@ -15,6 +15,7 @@ const recolours = []; // called when the colours change
 const redraws = []; // called when other runs pass the filter, and when the colours change
 const marks = []; // called when another run is selected or pointed at
 const prints = []; // called before the page is printed
+const shows = []; // called with the study when its sections have been built, for as long as the page is open
 
 // Begins anew, with the runs of another set.
 function reset() {

@@ -56,6 +56,7 @@ function sortedTable(place, name, row, order) {
   }
 
   new ResizeObserver(sideways).observe(place);
+  place.more = more;
   place.addEventListener("scroll", () => {
     sideways();
     if (rows.size < sorted.length && place.scrollTop + 2 * place.clientHeight > place.scrollHeight) more();

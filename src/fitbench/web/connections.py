@@ -1,4 +1,4 @@
-"""Keeps the connections of `fitbench serve` below the limit of open files."""
+"""Keeps the connections of a server below the limit of open files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def limits() -> tuple[int, int]:
     """Return how many connections may be open, and how many the event loop may accept at a time.
 
     Accepted connections are refused a few turns of the event loop later. Until then they take a file each, so
-    `connections + 4 * backlog` stays below the limit of open files. The rest is for models and large uploads.
+    `connections + 4 * backlog` stays below the limit of open files. The rest is for what the server reads and receives.
     """
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files == resource.RLIM_INFINITY:

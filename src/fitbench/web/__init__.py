@@ -1,0 +1,1 @@
+"""What the servers of fitbench share: listening, limited connections, and the headers of a protected page. No Keras."""

@@ -1,0 +1,424 @@
+"""What the server of the live page says has changed, on real run folders."""
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fitbench.analysis.request import Which
+from fitbench.live import budget
+from fitbench.live.changes import Changes
+from fitbench.record import dataset
+from fitbench.record.claims import claim
+from fitbench.record.folder import State, state_of
+from fitbench.record.history import append_history, read_history, write_history
+from fitbench.record.sweeps import write_sweep
+
+from ..record.other_processes import made_by
+from ..run_folders import curves
+
+DATASET = {"name": "mnist_5k", "source": "builtin", "sha256": "ab" * 32, "task": "classification", "shape": [28, 28, 1],
+           "dtype": "uint8", "classes": ["cat", "dog", "owl"]}  # fmt: skip
+
+
+class Page:
+    """A page that is open: it asks again and again, and keeps what it was told."""
+
+    def __init__(self, changes: Changes) -> None:
+        self.changes = changes
+        self.token: str | None = None
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.studies: dict[str, dict[str, Any]] = {}
+        self.epochs: dict[str, list[int]] = {}
+
+    def ask(self) -> dict[str, Any]:
+        self.changes.scan()
+        answer = json.loads(json.dumps(self.changes.since(self.token), allow_nan=False))
+        self.token = answer["token"]
+        for run in answer["runs"]:
+            self.runs[run["folder"]] = run
+            if "curve" in run:
+                known = self.epochs.get(run["folder"], [])[: run["curve"]["from"]]
+                assert len(known) == run["curve"]["from"]
+                self.epochs[run["folder"]] = known + run["curve"]["epoch"]
+        self.studies |= {study["name"]: study for study in answer["studies"]}
+        for folder in answer["gone"]:
+            del self.runs[folder]
+        return answer
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        return self.runs[str(folder)]
+
+
+@pytest.fixture
+def outputs(tmp_path) -> Path:
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def changes(outputs) -> Changes:
+    return Changes(Which([outputs]))
+
+
+@pytest.fixture
+def page(changes) -> Page:
+    return Page(changes)
+
+
+@pytest.fixture
+def running(make_run) -> Iterator[Callable[..., Path]]:
+    """Makes the folder of a run that this process works on."""
+    held = []
+
+    def make(*overrides: str, epochs: int = 2) -> Path:
+        folder = make_run(*overrides, history=curves(epochs), finished=False)
+        dataset.write(folder, DATASET)
+        held.append(claim(folder))
+        held[-1].__enter__()
+        return folder
+
+    yield make
+    for each in held:
+        each.__exit__(None, None, None)
+
+
+def finish(make_run: Any, outputs: Path, folder: Path, *overrides: str) -> None:
+    """Give a folder the result of a run of the same configuration."""
+    made = make_run(*overrides, outputs=outputs.with_name("made"), history=read_history(folder))
+    (made / "result.json").rename(folder / "result.json")
+
+
+def epoch(number: int) -> dict[str, Any]:
+    return {"epoch": number, "seconds": 2.0, "learning_rate": 0.001, "loss": 0.5, "val_loss": 0.75, "val_accuracy": 0.8}
+
+
+# -- runs -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_is_told_everything_once_and_then_what_has_changed(make_run, running, page, outputs):
+    finished, run = make_run("seed=0", "training.epochs=10"), running("seed=1", "training.epochs=10")
+    first = page.ask()
+    assert first["full"] is True
+    assert page.run(finished) == {
+        "folder": str(finished), "run_id": finished.name, "study": "default", "label": "mlp, adam, seed 0",
+        "state": "finished", "epoch": 5, "epochs": 10, "left": None, "updated": 1767323045.0, "error": None,
+        "metric": {"label": "validation accuracy", "value": 0.86, "digits": 4, "better": "higher"},
+    }  # fmt: skip
+    told = page.run(run)
+    assert (told["state"], told["epoch"], told["epochs"], told["left"]) == ("running", 2, 10, 4.0)
+    assert told["metric"]["value"] == pytest.approx(0.88)
+    assert told["curve"]["epoch"] == [1, 2]
+    assert told["series"] == [
+        {"name": "accuracy", "label": "accuracy", "kind": "metric", "digits": 4, "low": 0.0, "high": 1.0},
+        {"name": "loss", "label": "loss", "kind": "metric", "digits": 4, "low": 0.0, "high": None},
+    ]
+    assert set(told["curve"]["values"]) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert page.ask() == {"token": first["token"], "now": pytest.approx(time.time(), abs=60), "studies": [], "runs": [],
+                          "gone": []}  # fmt: skip
+    append_history(run, epoch(3))
+    answer = page.ask()
+    [changed] = answer["runs"]
+    assert (changed["folder"], changed["epoch"], changed["left"]) == (str(run), 3, 3.5)
+    assert changed["curve"] == {
+        "from": 2, "epoch": [3],
+        "values": {"loss": [0.5], "accuracy": [None], "val_loss": [0.75], "val_accuracy": [0.8]},
+    }  # fmt: skip
+    assert [study["name"] for study in answer["studies"]] == ["default"]
+
+
+def test_run_that_finishes_between_two_questions_is_told_with_its_last_epochs(
+    make_run, running, page, changes, outputs
+):
+    run, late = running("seed=1"), Page(changes)
+    page.ask()
+    append_history(run, epoch(3))
+    finish(make_run, outputs, run, "seed=1")
+    page.ask()
+    assert (page.run(run)["state"], page.epochs[str(run)], page.run(run)["left"]) == ("finished", [1, 2, 3], None)
+    late.ask()
+    assert "curve" not in late.run(run)  # the report has it
+
+
+def test_run_that_begins_and_ends_between_two_questions_is_told_with_its_curve(make_run, page, outputs):
+    page.ask()
+    run = make_run()
+    page.ask()
+    assert (page.run(run)["state"], page.epochs[str(run)]) == ("finished", [1, 2, 3, 4, 5])
+
+
+def test_failed_run_is_told_with_the_line_that_says_why(make_run, running, page):
+    run = running("seed=1")
+    page.ask()
+    (run / "error.txt").write_text("Traceback (most recent call last):\n  File x\nValueError: too deep\n")
+    page.ask()
+    assert (page.run(run)["state"], page.run(run)["error"]) == ("failed", "ValueError: too deep")
+    assert page.studies["default"]["failed"] == 1
+    (run / "error.txt").unlink()  # the next attempt begins
+    page.ask()
+    assert (page.run(run)["state"], page.run(run)["error"]) == ("running", None)
+
+
+def test_run_that_is_trained_again_loses_its_curve(running, page):
+    run = running()
+    page.ask()
+    write_history(run, [])
+    page.ask()
+    assert (page.epochs[str(run)], page.run(run)["epoch"]) == ([], None)
+
+
+def test_interrupted_run_that_is_resumed_is_told_whole_to_a_page_that_was_opened_meanwhile(make_run, page, changes):
+    run = make_run(history=curves(3), finished=False)
+    with claim(run):
+        page.ask()
+        assert page.epochs[str(run)] == [1, 2, 3]
+    late = Page(changes)
+    late.ask()
+    assert late.run(run)["state"] == "interrupted"
+    assert str(run) not in late.epochs
+    with claim(run):
+        append_history(run, epoch(4))
+        late.ask()
+        page.ask()
+        assert late.epochs[str(run)] == page.epochs[str(run)] == [1, 2, 3, 4]
+
+
+def test_runs_that_come_and_go_are_told(make_run, page, outputs):
+    page.ask()
+    assert page.studies == {}
+    first, second = make_run("seed=1"), make_run("seed=2", "model=softmax")
+    page.ask()
+    assert [page.run(each)["label"] for each in (first, second)] == ["mlp, seed 1", "softmax, seed 2"]
+    second.rename(outputs.parent / "away")
+    answer = page.ask()
+    assert answer["gone"] == [str(second)]
+    assert page.run(first)["label"] == "mlp, adam"  # nothing has to be told apart any more
+    assert page.studies["default"]["finished"] == 1
+    (outputs.parent / "away").rename(second)
+    page.ask()
+    assert page.run(second)["label"] == "softmax, seed 2"
+
+
+def test_token_of_another_server_is_answered_with_everything(make_run, page, outputs):
+    make_run()
+    page.ask()
+    other = Changes(Which([outputs]))
+    other.scan()
+    for token in (page.token, "", "x", "0" * 5000, f"{page.token}9" * 9, "٣"):
+        answer = other.since(token)
+        assert answer["full"] is True
+        assert len(answer["runs"]) == 1
+
+
+def test_only_runs_of_the_request_are_told(make_run, outputs):
+    kept = make_run("seed=1", "study=mine")
+    make_run("seed=2", "study=mine", "model=softmax")
+    make_run("seed=3", "study=other")
+    asked = Page(Changes(Which([outputs], where="model == 'mlp'", study="mine, missing")))
+    asked.ask()
+    assert set(asked.runs) == {str(kept)}
+    assert set(asked.studies) == {"mine"}
+
+
+def test_a_filter_is_asked_again_when_a_run_ends(make_run, running, outputs):
+    run = running("seed=1")
+    asked = Page(Changes(Which([outputs], where="state != 'finished'")))
+    asked.ask()
+    assert str(run) in asked.runs
+    finish(make_run, outputs, run, "seed=1")
+    assert asked.ask()["gone"] == [str(run)]
+
+
+# -- studies ----------------------------------------------------------------------------------------------------------
+
+
+def test_sweep_is_told_with_its_runs_and_the_time_that_is_left(make_run, running, page, outputs):
+    page.ask()
+    folders = [outputs / "grid" / name for name in ("a", "b")]
+    write_sweep(folders)
+    page.ask()  # before its first run has begun
+    assert {**page.studies["grid"], "newest": 0} == {
+        "name": "grid", "kind": "sweep", "total": 2, "finished": 0, "failed": 0, "pruned": 0, "interrupted": 0,
+        "running": 0, "left": None, "newest": 0, "report": 0,
+    }  # fmt: skip
+    make_run("seed=9", "study=grid")  # of an earlier launch
+    first, second = make_run("seed=0", "study=grid"), running("seed=1", "study=grid", "training.epochs=20")
+    write_sweep([first, second, *folders])
+    page.ask()
+    told = page.studies["grid"]
+    assert (told["total"], told["finished"], told["running"], told["report"]) == (4, 1, 1, 1)
+    assert told["left"] == 18 * 0.5 + 2 * 83.0  # one process: the rest of a run, and two as long as the first
+    running("seed=2", "study=grid", "training.epochs=20")
+    page.ask()
+    assert page.studies["grid"]["left"] == told["left"]  # it is of another launch
+    make_run("seed=3", "study=plain")
+    page.ask()
+    assert (page.studies["plain"]["kind"], page.studies["plain"]["total"]) == ("runs", None)
+
+
+def search_of(trials: list[dict[str, Any]], total: int | None) -> dict[str, Any]:
+    whole = [
+        {"number": number, "values": None, "params": {}, "run_ids": [], "epochs": None, "error": None, "began": 10.0,
+         "ended": 40.0, **trial}
+        for number, trial in enumerate(trials)
+    ]  # fmt: skip
+    return {
+        "schema": 1, "study": "found", "objectives": [{"name": "val_accuracy", "direction": "maximize"}],
+        "space": {"seed": {"kind": "int", "low": 0, "high": 9, "log": False}}, "sampler": "tpe", "pruner": "median",
+        "seed": 0, "trials": whole, "best": [], "importance": {}, "total": total,
+    }  # fmt: skip
+
+
+def test_search_is_told_with_its_trials(running, page, outputs, monkeypatch):
+    monkeypatch.setattr(budget, "SHARE", 1)  # search.json is read again at once
+    running("study=found", "seed=4", "training.epochs=20")
+    path = outputs / "found" / "search.json"
+    ended = [{"state": "finished", "values": [0.9]}, {"state": "pruned", "values": [0.5]}, {"state": "failed"}]
+    path.write_text(json.dumps(search_of([*ended, {"state": "running", "ended": None}], 10)))
+    page.ask()
+    told = page.studies["found"]
+    assert [told[key] for key in ("kind", "total", "finished", "pruned", "failed", "running")] == [
+        "search", 10, 1, 1, 1, 1,
+    ]  # fmt: skip
+    assert told["left"] == 18 * 0.5 + 6 * 30.0
+    path.write_text(json.dumps(search_of(ended, None)))
+    page.ask()
+    assert page.studies["found"]["total"] is None
+    path.write_text("{")
+    page.ask()
+    assert page.studies["found"]["kind"] == "runs"
+    assert any("search.json: not JSON" in why for _, why in page.changes.page()["left_out"])
+
+
+def test_report_of_a_study_is_collected_when_runs_have_ended_and_not_too_often(
+    make_run, running, page, changes, outputs, monkeypatch
+):
+    monkeypatch.setattr(budget, "SHARE", 1_000)
+    run = running("seed=1")
+    page.ask()
+    assert page.studies["default"]["report"] == 0
+    assert changes.study("default") is None
+    assert changes.page()["studies"] == []
+    finish(make_run, outputs, run, "seed=1")
+    page.ask()
+    assert page.studies["default"]["report"] == 1
+    [study] = changes.page()["studies"]
+    assert (study["name"], study["report"], study["sets"][0]["count"]) == ("default", 1, 1)
+    assert study["sets"][0]["folders"] == [str(run)]
+    make_run("seed=2")
+    page.ask()
+    assert page.studies["default"]["report"] == 1  # collecting has just taken its share of the time
+    assert changes.study("default") == study
+    monkeypatch.setattr(budget.Budget, "is_ready", True)  # a while later
+    page.ask()
+    assert changes.study("default")["sets"][0]["count"] == 2
+    assert changes.study("default")["report"] == 2
+
+
+def test_metric_that_has_two_definitions_leaves_the_study_out_with_the_reason(make_run, outputs):
+    make_run("study=mine")
+    make_run("study=mine", "seed=1")
+    changes = Changes(Which([outputs]), by="no_such_key")
+    changes.scan()
+    content = changes.page()
+    assert content["studies"][0]["sets"] == []
+    assert [(of, why.split(";")[0]) for of, why in content["left_out"]] == [
+        ("mine", "there is no column 'no_such_key'")
+    ]
+
+
+# -- nothing is written, and nothing stops it -------------------------------------------------------------------------
+
+WRITES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.utime", "os.chmod", "os.link", "os.symlink",
+          "os.truncate", "shutil.move", "tempfile.mkstemp")  # fmt: skip
+
+
+@pytest.fixture
+def writing() -> Iterator[list[str]]:
+    """What this process writes while the test runs."""
+    written: list[str] = []
+    is_on = True
+
+    def audit(event: str, arguments: tuple[Any, ...]) -> None:
+        is_open = event == "open" and isinstance(arguments[2], int)
+        if is_on and (event in WRITES or (is_open and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))):
+            written.append(f"{event} {arguments[0]}")
+
+    sys.addaudithook(audit)  # which cannot be removed
+    yield written
+    is_on = False
+
+
+def test_nothing_is_written_also_where_a_process_cannot_be_observed(make_run, running, page, changes, tree, writing):
+    make_run("seed=0")
+    running("seed=1")
+    made_by(make_run("seed=2", finished=False), host="elsewhere", age=3600)
+    (make_run("seed=3") / "result.json").write_text("{")
+    before = tree()
+    writing.clear()
+    for _ in range(3):
+        page.ask()
+        changes.page()
+    assert page.studies["default"]["running"] == 2
+    assert writing == []
+    assert tree() == before
+
+
+def test_run_of_a_process_that_cannot_be_observed_ends_when_its_heartbeat_has_been_silent(make_run, page, monkeypatch):
+    run = make_run(finished=False)
+    made_by(run, host="elsewhere", age=3600)
+    page.ask()
+    assert page.run(run)["state"] == "running"
+    monkeypatch.setattr("fitbench.record.claims.CLAIM_TIMEOUT_SECONDS", 0.1)
+    time.sleep(0.11)
+    page.ask()
+    assert page.run(run)["state"] == "interrupted"
+
+
+def test_damaged_run_is_left_out_until_it_is_mended(make_run, page, changes):
+    good, run = make_run("seed=0"), make_run("seed=1")
+    text = (run / "result.json").read_text()
+    page.ask()
+    (run / "result.json").write_text("{")
+    assert page.ask()["gone"] == [str(run)]
+    [(of, why)] = changes.page()["left_out"]
+    assert (of, why[:22]) == (str(run), "result.json: not JSON ")
+    (run / "result.json").write_text(text)
+    page.ask()
+    assert set(page.runs) == {str(good), str(run)}
+    assert changes.page()["left_out"] == []
+
+
+def test_folder_that_vanishes_while_it_is_looked_at_is_gone(make_run, page, changes, monkeypatch):
+    run, other = make_run("seed=0", finished=False), make_run("seed=1")
+    page.ask()
+    append_history(run, epoch(6))
+
+    def vanishing(folder: Path, held: Any) -> State:
+        state = state_of(folder, held)
+        shutil.rmtree(run, ignore_errors=True)
+        return state
+
+    (run / "dataset.json").write_text("{}")
+    monkeypatch.setattr("fitbench.live.run.state_of", vanishing)
+    page.ask()
+    page.ask()
+    assert set(page.runs) == {str(other)}
+    assert changes.page()["left_out"] == []
+
+
+def test_finished_runs_are_not_read_again(make_run, page, monkeypatch):
+    runs = [make_run(f"seed={seed}") for seed in range(3)]
+    for _ in range(3):
+        page.ask()
+    read: list[str] = []
+    real = os.stat
+    monkeypatch.setattr("fitbench.live.run.os.stat", lambda path, *more, **also: read.append(str(path)) or real(path))
+    monkeypatch.setattr("fitbench.live.run.read_row", lambda *_: pytest.fail("a run was read"))
+    page.ask()
+    assert sorted(path for path in read if "-s" in path) == [f"{run}/result.json" for run in sorted(runs)]
