@@ -43,7 +43,8 @@ def settings(name: str) -> str:
     """The keys of a section that has one schema."""
     model, prefix, path = SECTIONS[name]
     values = conf.read(path).values
-    values = values.get(prefix.rstrip(".").rpartition(".")[2], values)  # a file of `logger` holds a section
+    if prefix.startswith("logger."):  # its files hold a section each
+        values = {key.partition(".")[2]: value for key, value in values.items()}
     keys = [key for key in keys_of(model) if name != "Config" or key.name in schema.TOP_LEVEL]
     return table(HEADINGS, [_row(prefix + key.name, code(values.get(key.name, "")), key) for key in keys])
 
@@ -106,7 +107,8 @@ def table_file(name: str) -> str:
 
 
 def _row(name: str, default: str, key: Key, where: Sequence[str] = ()) -> tuple[str, str, str]:
-    named = anchor(name, name) if name != "metrics" else "[`metrics`](#metrics)"  # it has a section of its own
+    has_own_section = name in ("metrics", "logger")
+    named = f"[`{name}`](#{name})" if has_own_section else anchor(name, name)
     return named, default, explained(key.meaning, key.allowed, where)
 
 
