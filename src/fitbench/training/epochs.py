@@ -75,14 +75,10 @@ def train(
     if resumed:
         log.info("going on after epoch %d", resumed.epoch)
     write_history(folder, history)
-    definitions = {name: metric.definition for name, metric in measures.metrics.items()}
-    checkpoints = Checkpoints(
-        folder, settings.checkpoint_seconds, states, history, resumed, began, parts.data.sha256, definitions
-    )
+    checkpoints = _checkpoints(parts, folder, states, history, resumed, began)
     pruning = Pruning(trial.prune, history, settings.epochs) if trial is not None else None
     over = resumed is not None and (resumed.stopped or resumed.epoch >= settings.epochs)
-    if pruning is not None:
-        over = pruning.look_back(over) or over
+    over = (pruning is not None and pruning.look_back(over)) or over
     first = settings.epochs if over else len(history)
     with Display(parts.config.progress, settings.epochs, len(parts.kept), measures.primary) as display:
         recorder = Recorder(folder, history, display, measures.needed, measures.step_keys)
@@ -94,11 +90,27 @@ def train(
             _fit(parts, network, first, callbacks, display)
         finally:  # also when it has ended: what comes after may be interrupted too
             checkpoints.write()
-    assert network.loops is not None
-    measured = fingerprints is None or fingerprints.of_epochs.get(
-        str(measures.kept_epoch(history)["epoch"])
-    ) == fingerprint(network.loops.model)
+    measured = _is_measured(network, fingerprints, measures.kept_epoch(history)["epoch"])
     return Trained(history, checkpoints.fit_seconds(), pruning is not None and pruning.pruned, measured)
+
+
+def _checkpoints(
+    parts: Parts,
+    folder: Path,
+    states: list[keras.callbacks.Callback],
+    history: list[dict[str, Any]],
+    resumed: Checkpoint | None,
+    began: float,
+) -> Checkpoints:
+    seconds, sha256 = parts.config.training.checkpoint_seconds, parts.data.sha256
+    definitions = {name: metric.definition for name, metric in parts.measures.metrics.items()}
+    return Checkpoints(folder, seconds, states, history, resumed, began, sha256, definitions)
+
+
+def _is_measured(network: Network, fingerprints: Fingerprints | None, epoch: int) -> bool:
+    """Whether the model has the weights that were validated in this epoch."""
+    assert network.loops is not None
+    return fingerprints is None or fingerprints.of_epochs.get(str(epoch)) == fingerprint(network.loops.model)
 
 
 def _notice(parts: Parts) -> None:

@@ -43,8 +43,7 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
 
     Raises:
         Claimed: another process works on the run.
-        FitbenchError: the run failed for a reason that the message explains. Whatever it fails of, error.txt holds
-            the traceback.
+        FitbenchError: the run failed for a reason that the message explains; error.txt holds the traceback.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with claim(folder, wait=True):
