@@ -16,6 +16,7 @@ ORDER = (
     "fitbench.streams",
     "fitbench.stderr",
     "fitbench.text",
+    "fitbench.notebook",
     "fitbench.untrusted",
     "fitbench.columns",
     "fitbench.latex",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from docs.generate import commands, configuration, metrics, records
+from docs.generate import commands, configuration, metrics, python, records
 
 BLOCKS: dict[str, Callable[..., str]] = {
     "choices": configuration.choices,
@@ -17,6 +17,7 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "own-metric": metrics.own,
     "commands": commands.commands,
     "hydra-flags": commands.hydra_flags,
+    "python": python.functions,
     "record": records.record,
 }
 BLOCK = re.compile(r"(<!-- generated: (\S+)(?: (\S+))? -->\n).*?(<!-- end -->)", re.DOTALL)

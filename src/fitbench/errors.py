@@ -1,5 +1,12 @@
 """What fitbench says when it cannot go on: one or two lines for a person, never a traceback."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 CURRENT_FOLDER_REMOVED = "the current folder has been removed; change into a folder that exists"
 
 
@@ -21,3 +28,14 @@ class NotTrustedError(FitbenchError):
 
 class DataError(FitbenchError):
     """A data set is missing, damaged, or not what it says it is."""
+
+
+class SweepFailed(FitbenchError):
+    """Some runs of a sweep failed, or were not finished.
+
+    Attributes:
+        runs: what `fitbench.sweep` would have returned: the runs that have begun, with their states and errors; None
+            where a command has launched the sweep.
+    """
+
+    runs: pd.DataFrame | None = None

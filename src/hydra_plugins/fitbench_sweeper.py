@@ -43,11 +43,19 @@ class FitbenchSweeper(BasicSweeper):
         """
         from fitbench.composition import stop_clock
         from fitbench.launch.command import refuse_chdir
+        from fitbench.launch.jobs import compose_jobs
 
-        assert self.config is not None
+        assert self.config is not None and self.hydra_context is not None
         refuse_chdir(self.config.hydra)
         stop_clock()  # so that all jobs have the same study
-        jobs = self._compose_jobs(arguments)
+        entries = [{"overrides": [], "seeds": []}] if self.jobs is None else json.loads(Path(self.jobs).read_bytes())
+        jobs = compose_jobs(
+            self.config,
+            self.hydra_context.config_loader,
+            arguments,
+            self._parse_config(),
+            entries,
+        )
         self.config.study = jobs[0].config.study
         name = self.config.hydra.runtime.choices["hydra/launcher"]
         launcher = None if name == "basic" else name
@@ -65,11 +73,11 @@ class FitbenchSweeper(BasicSweeper):
             RequestError: `workers` or `fail_fast` does not suit the launcher.
         """
         from fitbench.launch.cluster import threads_per_job, train_elsewhere
-        from fitbench.launch.local import train_here
+        from fitbench.launch.local import by_hydra, train_here
 
         assert self.config is not None and self.launcher is not None
         if launcher is None:
-            return partial(train_here, self.launcher, settings.workers)
+            return partial(train_here, partial(by_hydra, self.launcher), settings.workers)
         if settings.workers > 1:
             raise RequestError(
                 f"workers={settings.workers} is for processes on this machine; hydra/launcher={launcher} has settings "
@@ -82,41 +90,3 @@ class FitbenchSweeper(BasicSweeper):
             )
         threads = threads_per_job(self.config.hydra.launcher)
         return partial(train_elsewhere, self.launcher, threads, self.max_batch_size or jobs)
-
-    def _compose_jobs(self, arguments: list[str]) -> list[Any]:
-        """Compose the jobs of the sweep.
-
-        Raises:
-            RequestError: a configuration is wrong, or there are no jobs.
-        """
-        from fitbench.composition import Composer, read_overrides
-        from fitbench.config import sweep_from_hydra, sweep_section
-        from fitbench.launch.combinations import combinations, one_section
-        from fitbench.launch.sweep_job import Job
-
-        assert self.config is not None and self.hydra_context is not None
-        loader = self.hydra_context.config_loader
-        read = partial(read_overrides, loader=loader)
-        of_sweep, arguments = one_section(arguments, read)
-        sweep = sweep_from_hydra(self.config)
-        combined = combinations(self._parse_config(), arguments, sweep, read).overrides()
-        entries = [{"overrides": [], "seeds": []}] if self.jobs is None else json.loads(Path(self.jobs).read_bytes())
-        composer = Composer(
-            path=loader.get_search_path(),
-            name=self.config.hydra.job.config_name,
-            of_hydra=self.config.hydra.overrides.hydra,
-            of_sweep=of_sweep,
-            combined=sweep_section.given(self.config),
-        )
-        jobs = []
-        for entry in entries:
-            for overrides in combined:
-                job_overrides = [*entry["overrides"], *overrides]
-                job = Job.of(job_overrides, composer.configuration(job_overrides))
-                jobs += [job.with_seed(seed) for seed in entry["seeds"]] or [job]
-        if sweep.exclude:
-            from fitbench.exclusion import kept  # needs pandas
-
-            folders = kept({job.folder: job.config for job in jobs}, sweep.exclude)
-            jobs = [job for job in jobs if job.folder in folders]
-        return jobs

@@ -19,6 +19,7 @@ def test_a_project_runs_with_the_wheel_from_its_data_to_the_predictions_of_an_ex
     monkeypatch.chdir(ROOT)
     wheel, project = tmp_path / "wheel", tmp_path / "project"
     zipfile.ZipFile(tmp_path / hatchling.build_wheel(str(tmp_path))).extractall(wheel)
+    assert (wheel / "fitbench" / "py.typed").exists()
     project.mkdir()
     code = (
         f"import fitbench, runpy; assert fitbench.__file__.startswith({str(wheel)!r}), fitbench.__file__; "

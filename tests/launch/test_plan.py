@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from fitbench.errors import RequestError
+from fitbench.errors import RequestError, SweepFailed
 from fitbench.launch import plan_table
 from fitbench.launch.command import dry_run
 from fitbench.launch.estimate import Records
 from fitbench.launch.plan import Plan, Planned, count, plan
-from fitbench.launch.sweep import SweepFailed, run_sweep
+from fitbench.launch.sweep import run_sweep
 from fitbench.launch.sweep_job import Failure, Job
 from fitbench.record.claims import claim
 from fitbench.record.files import write_whole

@@ -276,7 +276,7 @@ def test_run_of_another_process_is_taken_over_only_when_that_process_dies(holder
     arguments, study = [*QUICK, "model=softmax", f"outputs={tmp_path}"], tmp_path / "default"
     theirs = folder_of(configure(*arguments, "seed=0"))
     other = holder(theirs)
-    with pytest.raises(FitbenchError, match=r"^1 of 2 runs are not finished; run the same command again"):
+    with pytest.raises(FitbenchError, match=r"^1 of 2 runs are not finished; launch the sweep again"):
         launch(["-m", *arguments, "seed=0,1"])
     assert summary(capsys.readouterr().out) == {"finished": 1, "running elsewhere": 1, f"in all; results in {study}": 2}
     assert state_of(theirs) is State.running
@@ -362,13 +362,14 @@ def test_progress_gives_ended_runs_epoch_best_metric_and_remaining_time_as_far_a
         while len(progress.pending) > 2 and time.monotonic() < deadline:
             time.sleep(0.01)
         with claim(folders[3]):
-            assert re.fullmatch(r"3/5 runs  \d s left  best val 0.8750  starting", progress.line(80))
+            assert re.fullmatch(r"3/5 runs  \d s left  best val 0.8750  1 failed  starting", progress.line(80))
             for epoch in (1, 2):
                 append_history(folders[3], {"epoch": epoch, "loss": 1 / epoch, "val_accuracy": 0.25})
             lines = {width: progress.line(width) for width in (40, 80, 200)}
     # two runs have ended since the sweep began, so the other two take the same time again: a second at most
     assert lines[80] in {
-        f"3/5 runs  {seconds} s left  best val 0.8750  epoch 2 loss 0.5000  val 0.2500" for seconds in (0, 1, 2)
+        f"3/5 runs  {seconds} s left  best val 0.8750  1 failed  epoch 2 loss 0.5000  val 0.2500"
+        for seconds in (0, 1, 2)
     }
     assert lines[200].endswith("  digits-mlp-adam-1234abcd-s3: epoch 2 loss 0.5000  val 0.2500")
     assert lines[40].endswith(" s left  best val 0.8750")
@@ -430,7 +431,7 @@ def test_run_whose_code_exits_has_failed_and_the_others_go_on(tmp_path, monkeypa
     (tmp_path / "conf" / "model" / "exiting.yaml").write_text("_target_: exiting.net\nname: exiting\n")
     (tmp_path / "exiting.py").write_text(EXITING)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(FitbenchError, match=r"^1 of 2 runs failed; run the same command again to train them$"):
+    with pytest.raises(FitbenchError, match=r"^1 of 2 runs failed; launch the sweep again to train them$"):
         launch(["-m", "--config-dir", str(tmp_path / "conf"), *QUICK, "model=exiting,softmax", f"outputs={tmp_path}"])
     [failed, finished] = folders_of(tmp_path / "default")
     assert (state_of(failed), state_of(finished)) == (State.failed, State.finished)

@@ -92,10 +92,11 @@ def test_worker_whose_task_swallows_signals_is_killed(tasks, tmp_path, monkeypat
     assert is_gone(int(begun.name.removeprefix("begun-")))
 
 
-def test_script_without_a_guard_is_told_so(tmp_path):
+def test_script_without_a_guard_is_not_run_again(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "from collections import deque\nfrom fitbench.launch.workers import share\nlist(share(len, deque(['a']), 1))\n"
+        "from collections import deque\nfrom fitbench.launch.workers import share\n"
+        "print(*share(len, deque(['a']), 1), __file__, __spec__)\n"
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
-    assert "a worker ended with status 1 before it was ready; a script that starts workers must" in done.stderr
+    assert done.stdout == f"('a', 1) {script} None\n", done.stderr

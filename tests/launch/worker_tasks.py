@@ -71,8 +71,9 @@ def swallow(task: tuple[Path, bool]) -> None:
 
 
 if __name__ == "__main__":
-    work, task = (
-        (swallow, (Path(sys.argv[1]), False)) if sys.argv[2] == "swallow" else (wait_for_the_end, Path(sys.argv[1]))
-    )
+    import worker_tasks as tasks  # workers do not know this program, but the module
+
+    folder = Path(sys.argv[1])
+    work, task = (tasks.swallow, (folder, False)) if sys.argv[2] == "swallow" else (tasks.wait_for_the_end, folder)
     for _ in workers.share(work, deque([task] * 2), 2):
         pass

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from fitbench.composition import quoted
-from fitbench.errors import RequestError
-from fitbench.launch.sweep import SweepFailed
+from fitbench.errors import RequestError, SweepFailed
 from fitbench.tables import launching
 from fitbench.tables.definition import part
 from fitbench.tables.reading import read

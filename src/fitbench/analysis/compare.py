@@ -17,7 +17,7 @@ from fitbench.analysis.groups import Group, also_differ
 from fitbench.analysis.in_short import EXPLAIN, footnote, not_counted, uncounted, warnings
 from fitbench.analysis.request import Which
 from fitbench.analysis.screen import Size, room
-from fitbench.columns import Note, Table, records, selected, stacked
+from fitbench.columns import Column, Note, Table, records, selected, stacked
 from fitbench.errors import RequestError
 from fitbench.formats import FORMATS, mark_words, print_as
 from fitbench.record.folder import is_run
@@ -63,7 +63,7 @@ def compare(
     folders = list(map(Path, which.paths))
     if len(folders) != 2 or not all(map(is_run, folders)):
         wanted = replace(which.printed_as(format), paths=folders or [outputs])
-        names = _several(metric)
+        names = several(metric)
         if pivot is not None:
             _print_matrices(wanted, pivot, by, names, baseline, limit, format)
         else:
@@ -79,7 +79,7 @@ def compare(
     two_runs.compare_runs(folders[0], folders[1], metric, limit, format)
 
 
-def _several(metric: str | None) -> list[str]:
+def several(metric: str | None) -> list[str]:
     """The metrics that --metric names, each once."""
     names = [] if metric is None else [name.strip() for name in metric.split(",")]
     if not all(names):
@@ -102,8 +102,12 @@ def _print(comparisons: Sequence[Compared], limit: int | None, format: str, expl
     if format == "json":
         print(json.dumps(_as_json(comparisons), indent=2, allow_nan=False, default=str))
         return
-    columns = [[*ranking(compared), *differences(compared)] for compared in comparisons]
-    print_as(format, _all_tables(comparisons, limit, explain, format), stacked(columns))
+    print_as(format, _all_tables(comparisons, limit, explain, format), of_scripts(comparisons))
+
+
+def of_scripts(comparisons: Sequence[Compared]) -> list[Column]:
+    """The columns of CSV: a row for each group of each comparison, with its difference from the reference."""
+    return stacked([[*ranking(compared), *differences(compared)] for compared in comparisons])
 
 
 def _all_tables(comparisons: Sequence[Compared], limit: int | None, explain: bool, format: str) -> list[Table]:

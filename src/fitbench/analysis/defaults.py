@@ -19,6 +19,7 @@ from fitbench.untrusted import parse_yaml
 CHOICES = {
     "data": "source", "model": "name", "optimizer": "name", "optimizer.schedule": "kind", "distortion": "kind",
 }  # fmt: skip
+NAMED = ("data.name", "model.name", "optimizer.name")
 _POWER = re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+")  # a number that YAML 1.1 takes for a text
 
 
@@ -33,6 +34,16 @@ def default_values(values: Mapping[str, Any]) -> dict[str, Any]:
     for section, key in CHOICES.items():
         found |= _files(section, key).get(values.get(f"{section}.{key}"), {})
     return found | {f"{section}.{key}": _usual()[section] for section, key in CHOICES.items() if key == "kind"}
+
+
+def different(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a configuration that make its identity and are not the default ones, by their columns.
+
+    What names the data, the model and the optimizer is among them in any case.
+    """
+    values = columns_of_configuration(config)
+    default = default_values(values)
+    return {name: value for name, value in values.items() if name in NAMED or value != default.get(name)}
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench.analysis.defaults import default_values
+from fitbench.analysis.defaults import NAMED, default_values
 from fitbench.analysis.frame import column, configuration, load_runs, say_unread
 from fitbench.analysis.names import short_name
 from fitbench.analysis.progress import add_progress
@@ -43,7 +43,7 @@ ERRORS = 5  # different errors that are listed
 MOST_COLUMNS = 100  # of a table whose columns are not asked for
 OTHER_LINES = 4  # of a table in a terminal: what is the same in all runs, and what is not shown
 MOST_NAMED = 20  # columns that a table lacks and names
-ALWAYS = ("study", "data.name", "model.name", "optimizer.name")  # said of all runs even where they are the default
+ALWAYS = ("study", *NAMED)  # said of all runs even where they are the default
 
 
 def list_runs(
@@ -70,7 +70,7 @@ def list_runs(
         RequestError: there are no runs, or a state, column, filter or the format does not exist.
     """
     check_format(format, FORMATS)
-    states = _states(state)
+    states = states_of(state)
     which.check()
     which = which.printed_as(format).located()
     frame = load_runs(*which.paths)
@@ -81,9 +81,9 @@ def list_runs(
         add_progress(frame)
         add_primary(frame)
     wanted = list(dict.fromkeys(column(frame, name) for name in _split(columns)))
-    selected = narrowed(_selected(frame, which, states), which)
-    by_age = sort is None and format not in OF_SCRIPTS and selected["study"].nunique() > 1
-    chosen = _sorted(selected, _sort_keys(frame, "age" if by_age else sort))
+    kept = narrowed(selected(frame, which, states), which)
+    by_age = sort is None and format not in OF_SCRIPTS and kept["study"].nunique() > 1
+    chosen = _sorted(kept, _sort_keys(frame, "age" if by_age else sort))
     runs = chosen.head(limit) if limit else _on_screen(chosen, sort) if format == "table" else chosen
     more = f"; --limit {len(chosen)} shows all" if limit is None and len(runs) < len(chosen) else ""
     count = _count(frame, chosen, len(runs)) + more
@@ -121,7 +121,12 @@ def _split(text: str | None) -> list[str]:
     return [part for part in map(str.strip, (text or "").split(",")) if part]
 
 
-def _states(text: str | None) -> list[str]:
+def states_of(text: str | None) -> list[str]:
+    """The states that are named, with commas between them.
+
+    Raises:
+        RequestError: there is no such state.
+    """
     allowed = [state.value for state in State]
     states = _split(text)
     for state in states:
@@ -130,7 +135,12 @@ def _states(text: str | None) -> list[str]:
     return states
 
 
-def _selected(frame: pd.DataFrame, which: Which, states: Sequence[str]) -> pd.DataFrame:
+def selected(frame: pd.DataFrame, which: Which, states: Sequence[str]) -> pd.DataFrame:
+    """The runs of a frame that the request is about and that are in one of these states; in any for none.
+
+    Raises:
+        RequestError: as `fitting`.
+    """
     frame = fitting(frame, which)
     if states:
         frame = frame[frame["state"].isin(states)]

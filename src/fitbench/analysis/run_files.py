@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +13,12 @@ from fitbench.analysis.axes import UNLIMITED, Ends
 from fitbench.analysis.drawings import drawings_of
 from fitbench.analysis.rows import task_and_primary
 from fitbench.analysis.series import axis_label, metrics_of
+from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 from fitbench.record import evaluations, reading
 from fitbench.record.folder import State, state_of
 from fitbench.tasks import threshold_of
+from fitbench.text import hint
 
 
 class Panel(NamedTuple):
@@ -122,6 +124,19 @@ class RunFiles:
             if metric
             else Panel(name, name.replace("_", " "))
         )
+
+
+def in_history(name: str, history: Sequence[Mapping[str, Any]], argument: str) -> str:
+    """The metric that is meant by 'kappa' or 'val_kappa'.
+
+    Raises:
+        RequestError: the history lacks it; the message begins with `argument`, which gave the name.
+    """
+    recorded = dict.fromkeys(metrics.split(key)[1] for epoch in history for key in epoch if key not in metrics.RESERVED)
+    metric = name if name in recorded else metrics.split(name)[1]
+    if metric not in recorded:
+        raise RequestError(f"{argument}: the history has no {name!r}; {hint(metric, recorded)}")
+    return metric
 
 
 def read_run(folder: Path) -> RunFiles:

@@ -12,15 +12,15 @@ from fitbench import metrics
 from fitbench.analysis.ancestry import Ancestor, ancestors
 from fitbench.analysis.drawings import ABSENT, DRAWINGS
 from fitbench.analysis.rows import UNREAD_NOTES
-from fitbench.analysis.run_files import RunFiles, read_run
+from fitbench.analysis.run_files import RunFiles, in_history, read_run
 from fitbench.analysis.summary import epoch_fact, fold_text, metric_columns, print_result
 from fitbench.columns import Column, Table, print_columns, print_tables
-from fitbench.errors import FitbenchError, RequestError
+from fitbench.errors import FitbenchError
 from fitbench.record.failure import error_line
 from fitbench.record.folder import State
 from fitbench.record.naming import find_run
 from fitbench.record.notes import Notes, read_notes
-from fitbench.text import check_format, clean, console, describe, hint, number, span
+from fitbench.text import check_format, clean, console, describe, number, span
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,21 +52,12 @@ def show(
     content = read_run(find_run(run, outputs))
     earlier = ancestors(content.config, [content.folder.absolute().parent.parent, outputs])
     if metric is not None:
-        metric = _in_history(metric, content.history)
+        metric = in_history(metric, content.history, "--metric")
     plots = draw(content) if draw is not None else []
     if format == "json":
         _print_json(content, earlier, plots)
     else:
         _print(content, earlier, metric, plots)
-
-
-def _in_history(name: str, history: Sequence[Mapping[str, Any]]) -> str:
-    """The metric that is meant by 'kappa' or 'val_kappa'."""
-    recorded = dict.fromkeys(metrics.split(key)[1] for epoch in history for key in epoch if key not in metrics.RESERVED)
-    metric = name if name in recorded else metrics.split(name)[1]
-    if metric not in recorded:
-        raise RequestError(f"--metric: the history has no {name!r}; {hint(metric, recorded)}")
-    return metric
 
 
 def _noted(run: RunFiles) -> dict[str, Any]:

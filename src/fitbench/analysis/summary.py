@@ -49,8 +49,15 @@ def _pictures(folder: Path, task: Task) -> list[str]:
 
 def print_result(out: Console, result: Mapping[str, Any]) -> None:
     """Print every recorded metric on the three parts of the data, and what the run took."""
+    described = metrics_of(result["metric_info"], result["primary"])
+    print_columns(out, metric_columns(result["metrics"], described, result["data"]))
+    for name, fact in result_facts(result).items():
+        out.print(f"{' ' * out.is_terminal}{name:<10}  {fact}", soft_wrap=True)
+
+
+def result_facts(result: Mapping[str, Any]) -> dict[str, str]:
+    """What the run took, and which epoch its metrics are of, under what each line is called. The texts are clean."""
     values, timing = result["metrics"], result["timing"]
-    print_columns(out, metric_columns(values, metrics_of(result["metric_info"], result["primary"]), result["data"]))
     fit, speed = timing["fit_seconds"], timing["examples_per_second"]
     epochs = "" if fit is None else f", of which epochs {f'{fit:.1f} s' if fit < 10 else duration(fit)}"
     training = result["config"]["training"]
@@ -62,9 +69,7 @@ def print_result(out: Console, result: Mapping[str, Any]) -> None:
         "parameters": f"{result['parameters']:,}",
         "device": clean(result["device"]),
     }
-    for name, fact in facts.items():
-        if fact is not None:
-            out.print(f"{' ' * out.is_terminal}{name:<10}  {fact}", soft_wrap=True)
+    return {name: fact for name, fact in facts.items() if fact is not None}
 
 
 def fold_text(config: Mapping[str, Any]) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fitbench.analysis.axes import MARGIN, UNLIMITED, Axis, Ends, axis_of, enclosed, tick_texts
-from fitbench.analysis.palette import EDGE, GREY, GRID
+from fitbench.analysis.palette import GREY
 from fitbench.charts.labels import FONT, SIZE, in_lines, labels
+from fitbench.charts.style import style
 from fitbench.record.files import write_whole
 
 if TYPE_CHECKING:
@@ -25,52 +24,9 @@ DPI = 300
 SCREEN_DPI = 200  # of pictures in the folder of a run
 SUFFIXES = (".png", ".svg", ".pdf")
 ROOM = {"x": 0.55, "y": 0.4}  # inches of a figure for each tick
-STYLE: Mapping[str, Any] = {
-    "font.family": FONT,
-    "font.size": SIZE,
-    "axes.labelsize": SIZE,
-    "axes.titlesize": SIZE,
-    "xtick.labelsize": SIZE,
-    "ytick.labelsize": SIZE,
-    "legend.fontsize": SIZE,
-    "legend.title_fontsize": SIZE,
-    "text.parse_math": False,  # a $ in a name is a $
-    "axes.linewidth": 0.6,
-    "axes.edgecolor": EDGE,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.5,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "lines.linewidth": 1.3,
-    "lines.markersize": 4,
-    "legend.frameon": False,
-    "legend.handlelength": 2.4,
-    "legend.columnspacing": 1.4,
-    "legend.labelspacing": 0.3,
-    "legend.borderpad": 0.0,
-    "legend.borderaxespad": 0.2,
-    "pdf.fonttype": 42,  # TrueType, which publishers take
-    "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "fitbench",  # else the names inside an SVG are new every time
-}
 
 
 # -- figures ----------------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def style() -> Iterator[None]:
-    """Draw in this style, whatever a matplotlibrc says."""
-    import matplotlib.style
-
-    with matplotlib.style.context(["default", dict(STYLE)]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")  # see `lacking`
-        yield
 
 
 def empty(width: float, height: float, layout: bool = True) -> Figure:
@@ -79,11 +35,12 @@ def empty(width: float, height: float, layout: bool = True) -> Figure:
     It fits its parts into itself, unless `layout` is False, which is faster where a figure has many parts.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    from fitbench.charts.inline import InlineFigure
+
     engine = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0) if layout else "none"
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white", layout=engine)  # type: ignore[arg-type]
+    figure = InlineFigure(figsize=(width, height), dpi=DPI, facecolor="white", layout=engine)  # type: ignore[arg-type]
     FigureCanvasAgg(figure)
     return figure
 

@@ -19,6 +19,7 @@ from fitbench.text import clean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
 HEIGHT = 2.8  # inches
@@ -32,7 +33,14 @@ PARTS = (("train", "train", TRAIN, "-", "o"), ("val", "validation", VALIDATION, 
 def draw_run_curves(
     history: Sequence[Mapping[str, Any]], panels: Sequence[Panel], path: Path, title: str, best_epoch: int | None
 ) -> None:
-    """Write metrics over the epochs as a PNG of 1400 x 560 pixels, training and validation in each panel.
+    """Write metrics over the epochs as a PNG of 1400 x 560 pixels, as `figure_of_run_curves` draws them."""
+    paper.write(figure_of_run_curves(history, panels, title, best_epoch), path, paper.SCREEN_DPI)
+
+
+def figure_of_run_curves(
+    history: Sequence[Mapping[str, Any]], panels: Sequence[Panel], title: str, best_epoch: int | None
+) -> Figure:
+    """Metrics over the epochs, training and validation in each panel.
 
     `history` has one entry or more, as `reading.read_history` gives them; what is null or absent is not drawn.
     """
@@ -42,7 +50,7 @@ def draw_run_curves(
         for axes, panel in zip(places[0], panels, strict=True):
             _draw_panel(axes, history, panel, best_epoch)
         paper.head(figure, title)
-    paper.write(figure, path, paper.SCREEN_DPI)
+    return figure
 
 
 def _draw_panel(axes: Axes, history: Sequence[Mapping[str, Any]], panel: Panel, best_epoch: int | None) -> None:

@@ -2,7 +2,7 @@
 
 # ruff: noqa: F401 - other packages import these names from here
 
-from fitbench.composition.composer import Composer, stop_clock
+from fitbench.composition.composer import Composer, beside_hydra, search_path, stop_clock
 from fitbench.composition.continuing import names_parent
 from fitbench.composition.errors import explain, explained_errors
 from fitbench.composition.files import read_yaml

@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
-from hydra.version import setbase
+from hydra.version import VersionBase, setbase
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.basecontainer import BaseContainer
 
 from fitbench.composition import continuing
 from fitbench.composition.continuing import names_parent
@@ -29,12 +31,12 @@ from fitbench.composition.overrides import refuse_several
 from fitbench.composition.start import configuration_of
 from fitbench.config import TOP_LEVEL, Config, Data, data_from_hydra, run_id, sweep_section
 from fitbench.config.folder import conf_folder
+from fitbench.config.interpolations import register_run_dir
 from fitbench.errors import RequestError
 from fitbench.record.parents import check_fixed
 
 # Launchers in conf/ have the names of the plugins' schemas. Hydra 1.3 warns that it validates them against these.
 warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
-OmegaConf.register_new_resolver("run_id", lambda *, _root_: _run_id(_root_), replace=True)
 
 # An override that sets a value, not a file: KEY=.. at the top level, or KEY.KEY=.. (names of groups have no dot).
 VALUE = re.compile(rf"(?!hydra\.|sweep\.|metrics[.=]|logger=)([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP_LEVEL)})=")
@@ -45,9 +47,51 @@ def _run_id(root: Any) -> str:
     return run_id(configuration_of(root))
 
 
+def register_resolvers() -> None:
+    """Let OmegaConf resolve `${run_id:}` and `${run_dir:}`."""
+    OmegaConf.register_new_resolver("run_id", lambda *, _root_: _run_id(_root_), replace=True)
+    register_run_dir()
+
+
+if not OmegaConf.has_resolver("run_id"):  # else it is that of the program, which `beside_hydra` keeps
+    register_resolvers()
+
+
 def stop_clock() -> None:
     """Let `${now:..}` stand for the time of this call, whenever a configuration is composed."""
     OmegaConf.register_new_resolver("now", datetime.now().strftime, replace=True)
+
+
+@contextmanager
+def beside_hydra() -> Iterator[None]:
+    """A block that composes configurations in a program that may use Hydra itself, whose global state is restored.
+
+    `${now:..}` stands for the time at which the block begins.
+    """
+    version, resolvers = VersionBase.instance(), dict(BaseContainer._resolvers)
+    base = version.getbase()
+    register_resolvers()
+    stop_clock()
+    try:
+        yield
+    finally:
+        version.version_base = base
+        BaseContainer._resolvers.clear()
+        BaseContainer._resolvers.update(resolvers)
+
+
+def search_path(config_dirs: Sequence[str | Path] = ()) -> ConfigSearchPath:
+    """Where configurations are found: in conf/ and in these folders.
+
+    Raises:
+        RequestError: one of them does not exist.
+    """
+    folders = create_config_search_path(str(conf_folder()))
+    for folder in config_dirs:
+        if not Path(folder).is_dir():
+            raise RequestError(f"--config-dir {folder}: there is no such folder")
+        folders.prepend("command-line", f"file://{Path(folder).absolute()}", SearchPathQuery(provider="schema"))
+    return folders
 
 
 class Composer:
@@ -76,26 +120,26 @@ class Composer:
             RequestError: one of `config_dirs` does not exist.
         """
         setbase("1.3")
-        folders = path or create_config_search_path(str(conf_folder()))
-        for folder in config_dirs:
-            if not Path(folder).is_dir():
-                raise RequestError(f"--config-dir {folder}: there is no such folder")
-            folders.prepend("command-line", f"file://{Path(folder).absolute()}", SearchPathQuery(provider="schema"))
-        self.loader = KeepingLoader(folders, of_hydra)
+        self.loader = KeepingLoader(path or search_path(config_dirs), of_hydra)
         self.name = name
         self.of_sweep = list(of_sweep)
         self.combined = combined
         self.composed: dict[tuple[str, ...], DictConfig] = {}
         self.parsed: dict[str, Override] = {}
 
-    def configuration(self, overrides: Sequence[str]) -> Config:
-        """Return the configuration of `fitbench train OVERRIDES`, one of several that are composed.
+    def configuration(self, overrides: Sequence[str], of_several: bool = True) -> Config:
+        """Return the configuration of `fitbench train OVERRIDES`.
+
+        Args:
+            overrides: of the configuration, with one value each.
+            of_several: whether it is one of several that are composed, in which earlier runs have fixed names.
 
         Raises:
-            RequestError: it cannot be composed, is wrong, or names an earlier run by `@latest` or `@best`.
+            RequestError: it cannot be composed, is wrong, or is one of several and names an earlier run by `@latest` or
+                `@best`.
         """
-        config = configuration_of(self.composed_with(overrides), of_several=True)
-        if config.parent is not None:
+        config = configuration_of(self.composed_with(overrides), of_several)
+        if of_several and config.parent is not None:
             for override in filter(names_parent, overrides):
                 text = str(self.parse(override).value())
                 check_fixed(f"+{continuing.KEY}", text, config.parent.folder, config.outputs)

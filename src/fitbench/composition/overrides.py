@@ -6,7 +6,8 @@ import math
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any, Optional
@@ -24,6 +25,7 @@ from fitbench.text import clean, first_line
 MOST_VALUES = 100_000  # of one key
 KEY = re.compile(r"(~|\+{0,2})[A-Za-z_$][\w$-]*([./][\w$-]+)*(@[\w$.:]*)?", re.ASCII)
 LONGEST_KEY = 200
+WORD = re.compile(r"(?!(null|true|false|inf|nan)$)[a-z_][\w.-]*", re.ASCII | re.IGNORECASE)
 USAGE = {
     "range": "range(STOP) or range(START,STOP,STEP), of numbers",
     "interval": "interval(LOW,HIGH), of numbers",
@@ -151,6 +153,42 @@ def refuse_several(override: Override, remedy: str) -> None:
 def quoted(text: str, mark: str = "'") -> str:
     """Return a text in Hydra's grammar: in quotation marks, with those inside of it escaped."""
     return mark + re.sub(rf"(\\*)({mark}|$)", lambda found: found[1] * 2 + f"\\{mark}" * bool(found[2]), text) + mark
+
+
+def in_grammar(value: Any) -> str:
+    """A value of Python in Hydra's grammar. A text is quoted unless it is a word that stands for itself.
+
+    Args:
+        value: None, a boolean, a number, a text or a path; one of NumPy's; a mapping, sequence or set of these.
+
+    Raises:
+        RequestError: it is something else.
+    """
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{in_grammar(item)}" for key, item in value.items()) + "}"
+    if hasattr(value, "tolist"):  # NumPy's numbers and arrays
+        value = value.tolist()
+    if isinstance(value, list | tuple | range | set | frozenset):
+        return "[" + ",".join(map(in_grammar, value)) + "]"
+    if isinstance(value, bool) or value is None:
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, str):
+        return value if WORD.fullmatch(value) else quoted(value)
+    if isinstance(value, int | float):
+        return str(value)
+    raise RequestError(
+        f"{shown(value)} is a {type(value).__name__}; expected None, a boolean, a number, a text, a path, or a list or "
+        "dict of these"
+    )
+
+
+def shown(value: Any) -> str:
+    """A value of Python for a message."""
+    return _short(repr(value))
 
 
 def _ready_to_copy(key: str, value: str) -> str:

@@ -21,8 +21,14 @@ _CHANGING = re.compile(r"\$\{\s*(now|hydra)\s*:(?!\s*runtime\.(cwd|choices)\b)")
 _REFERENCE = re.compile(r"\$\{(\.*)([^${}:]+)\}")  # to another key; with dots, from the section that it stands in
 _SEED = re.compile(r"\$\{\s*\.*(seed)\s*\}")
 
-# The folder of the run. It is known when the run begins, so it stays as it is until then. See `with_run_dir`.
-OmegaConf.register_new_resolver("run_dir", lambda: RUN_DIR, replace=True)
+
+def register_run_dir() -> None:
+    """Let `${run_dir:}` stay as it is until the run begins, when its folder is known. See `with_run_dir`."""
+    OmegaConf.register_new_resolver("run_dir", lambda: RUN_DIR, replace=True)
+
+
+if not OmegaConf.has_resolver("run_dir"):  # else it is that of the program, which `composition.beside_hydra` keeps
+    register_run_dir()
 
 
 def check_constant(composed: DictConfig) -> None:

@@ -94,6 +94,25 @@ def evaluate(
     _report(format, reader, metrics, record, path, other.targets, raw)
 
 
+def evaluate_examples(reader: Reader, inputs: np.ndarray, targets: np.ndarray, trust: bool) -> dict[str, float | None]:
+    """The loss and the metrics of a run on N examples in memory. Nothing is recorded.
+
+    Args:
+        reader: of the run.
+        inputs: as its model takes them, [N, *shape].
+        targets: as its task has them.
+        trust: as in `evaluate`.
+
+    Raises:
+        RequestError: a metric of the user cannot be imported.
+        FitbenchError: a file of the run is damaged.
+    """
+    config = configuration(reader.result, reader.folder)
+    metrics = load_metrics(config, reader.task, trust)
+    other = OtherData(inputs, targets, None, "y", {})
+    return _measure(reader, _objective(reader, config, trust), metrics, other, reader.outputs(inputs))["metrics"]
+
+
 def _find(run: str, outputs: Path) -> Path:
     """The folder of the run that is meant.
 

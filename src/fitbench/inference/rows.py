@@ -19,11 +19,11 @@ def rows_of(reader: Reader, layout: Layout, batch: Examples) -> list[Row]:
     """Compute what the model says of the examples of a batch, and return a row for each."""
     errors, true = batch.errors, batch.true
     readable = [i for i in range(len(batch.places)) if i not in errors]
-    answers = dict(zip(readable, _answers(reader, batch.inputs[readable]), strict=True)) if readable else {}
+    found = dict(zip(readable, answers(reader, batch.inputs[readable]), strict=True)) if readable else {}
     nothing = [None] * len(layout.answers)
     rows = []
     for i, place in enumerate(batch.places):
-        answer = answers.get(i)
+        answer = found.get(i)
         cells = [*place, *(answer or nothing)]
         if true is not None:
             cells += [true[i], None if true[i] is None or answer is None else answer[0] == true[i]]
@@ -32,10 +32,10 @@ def rows_of(reader: Reader, layout: Layout, batch: Examples) -> list[Row]:
     return rows
 
 
-def _answers(reader: Reader, inputs: np.ndarray) -> list[list[Any] | None]:
+def answers(reader: Reader, inputs: np.ndarray) -> list[list[Any] | None]:
     """What the model says of each example; None if its outputs are not finite."""
     outputs = reader.outputs(inputs)
     with np.errstate(invalid="ignore"):
-        answers = reader.task.answers(reader.names, outputs, reader.recorded(outputs), reader.threshold)
+        found = reader.task.answers(reader.names, outputs, reader.recorded(outputs), reader.threshold)
     finite = np.isfinite(outputs).all(axis=1)
-    return [answer if is_finite else None for answer, is_finite in zip(answers, finite, strict=True)]
+    return [answer if is_finite else None for answer, is_finite in zip(found, finite, strict=True)]

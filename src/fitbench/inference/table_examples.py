@@ -85,13 +85,18 @@ def read_columns(path: str, columns: Sequence[Column], targets: Sequence[str] = 
         kind = "no file" if not Path(path).is_file() else "an array file" if suffix in arrays.SUFFIXES else "an image"
         raise RequestError(f"{clean(path)}: {kind}; the run takes rows of a table, as a CSV, TSV or Parquet file")
     frame = read_table(Path(path))
-    _check_columns(path, list(map(str, frame.columns)), [*(column.name for column in columns), *targets])
+    check_columns(path, list(map(str, frame.columns)), [*(column.name for column in columns), *targets])
     for name in (*(column.name for column in columns if column.kind == "number"), *targets):
         check_clear(frame[name], path)
     return frame
 
 
-def _check_columns(path: str, found: Sequence[str], wanted: Sequence[str]) -> None:
+def check_columns(path: str, found: Sequence[str], wanted: Sequence[str]) -> None:
+    """Refuse a table that lacks columns.
+
+    Raises:
+        RequestError: it does; the message names the nearest.
+    """
     if missing := [name for name in wanted if name not in found]:
         columns = "column" if len(missing) == 1 else "columns"
         raise RequestError(f"{clean(path)}: lacks the {columns} {first_of(missing)}; {clean(hint(missing[0], found))}")

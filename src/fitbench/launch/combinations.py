@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
@@ -11,14 +10,12 @@ from typing import Any
 
 from hydra.core.override_parser.types import Override
 
-from fitbench.composition import quoted
-from fitbench.composition.overrides import refuse_several
+from fitbench.composition.overrides import in_grammar, refuse_several
 from fitbench.config.errors import located
 from fitbench.config.sweep_section import Sweep, is_of_sweep
 from fitbench.errors import RequestError
 
 MOST_JOBS = 100_000
-WORD = re.compile(r"(?!(null|true|false|inf|nan)$)[a-z_][\w.-]*", re.ASCII | re.IGNORECASE)
 
 Read = Callable[[Sequence[str]], list[Override]]  # reads overrides; a RequestError says what is wrong with one
 Choices = list[tuple[str, ...]]  # overrides that are given together, of which each combination has one
@@ -98,7 +95,7 @@ def _grid(sweep: Sweep, read: Read) -> list[Override]:
     overrides = []
     for key, value in sweep.grid.items():
         with located("sweep.grid"):
-            [override] = read([f"{key}={value if isinstance(value, str) else _value(value)}"])
+            [override] = read([f"{key}={value if isinstance(value, str) else in_grammar(value)}"])
             _check_of_job(override, "sweep.grid")
         overrides.append(override)
     return overrides
@@ -218,7 +215,7 @@ def _cases(
 
 
 def _case(name: str, case: Mapping[str, Any] | Sequence[str], read: Read, others: Mapping[str, Override]) -> list[str]:
-    texts = [f"{key}={_value(value)}" for key, value in case.items()] if isinstance(case, Mapping) else list(case)
+    texts = [f"{key}={in_grammar(value)}" for key, value in case.items()] if isinstance(case, Mapping) else list(case)
     keys: set[str] = set()
     with located(name):
         for override in read(texts):
@@ -233,15 +230,25 @@ def _case(name: str, case: Mapping[str, Any] | Sequence[str], read: Read, others
     return texts
 
 
-# -- values of YAML in Hydra's grammar --------------------------------------------------------------------------------
+def combinations_of(name: str, words: Sequence[str], others: Iterable[Override], read: Read) -> list[list[str]]:
+    """The overrides of each combination of one set of overrides, which may have several values of a key.
 
+    Args:
+        name: what messages call the set.
+        words: its overrides.
+        others: the overrides of the whole sweep, whose keys it may not have.
+        read: reads overrides.
 
-def _value(value: Any) -> str:
-    """A value in Hydra's grammar. A text is quoted unless it is a word that stands for itself."""
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_value(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_value, value)) + "]"
-    if isinstance(value, bool) or value is None:
-        return {None: "null", True: "true", False: "false"}[value]
-    return quoted(value) if isinstance(value, str) and not WORD.fullmatch(value) else str(value)
+    Raises:
+        RequestError: a key has no values, is given twice, or applies to the whole sweep.
+    """
+    with located(name):
+        overrides = read(words)
+        of_sweep = {_key(override): override for override in others}
+        for override in overrides:
+            _check(override)
+            _check_of_job(override, "this set")
+            if (key := _key(override)) in of_sweep:
+                raise RequestError(f"{key} is also given as {of_sweep[key].input_line}; leave out one of the two")
+        _check_given_once({name: overrides})
+        return Combinations([[]], _choices(overrides, [])).overrides()

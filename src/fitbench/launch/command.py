@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 import tempfile
 from abc import ABC, abstractmethod
@@ -18,7 +17,6 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -29,10 +27,9 @@ from fitbench.launch.job import cannot_write, run
 from fitbench.launch.longer import advice
 from fitbench.launch.plan import Plan, plan
 from fitbench.launch.signals import Terminated, status_of, terminable
+from fitbench.launch.single import remove_refused, train_one
 from fitbench.launch.summary import SweepSummary
 from fitbench.launch.sweep_job import Job
-from fitbench.record.folder import folder_of
-from fitbench.record.trash import trained_anew
 from fitbench.stderr import write_note
 
 if TYPE_CHECKING:
@@ -249,39 +246,14 @@ class Training(Task):
             return
         super().__call__(composed)
         if isinstance(self.failure, RequestError):
-            _remove_refused(Path(HydraConfig.get().runtime.output_dir))
+            remove_refused(Path(HydraConfig.get().runtime.output_dir))
 
     def single(self, config: Config) -> None:
         """Train the run unless it is recorded."""
-        if text := trained_anew([folder_of(config)]):
-            write_note(text)
-        try:
-            result, reused = run(config)
-        except FitbenchError:
-            raise
-        except Exception as error:  # noqa: BLE001 - reported in one line; error.txt has the traceback
-            self.failure = _unexpected_failure(config, error)
-        else:
-            self.outcome = folder_of(config), result, reused
+        self.outcome = train_one(config)
 
     def sweep(self, jobs: Sequence[Job], train: Train, launcher: str | None) -> None:
         """Launch the jobs whose runs are not finished. The summary is kept, also if the sweep fails."""
         from fitbench.launch.sweep import run_sweep
 
         run_sweep(jobs, train, report=partial(setattr, self, "summary"))
-
-
-def _remove_refused(folder: Path) -> None:
-    """Remove the folder of a run that was refused before it began, if it holds nothing but the refusal."""
-    refusal = {"config.yaml", "dataset.json", "error.txt", "train.log"}  # layers may be refused after the data are read
-    if folder.exists() and {path.name for path in folder.iterdir()} <= refusal:
-        shutil.rmtree(folder)
-
-
-def _unexpected_failure(config: Config, error: BaseException) -> FitbenchError:
-    folder = folder_of(config)
-    path = folder / "error.txt"
-    where = f"the traceback is in {path}" if path.exists() else "the traceback could not be recorded"
-    if isinstance(error, InstantiationException) and error.__cause__ is not None:
-        error = error.__cause__  # of the code that Hydra called
-    return FitbenchError(f"{folder.name} failed: {type(error).__name__}: {error}; {where}")

@@ -1,4 +1,4 @@
-"""The progress of a sweep or a search in the terminal, read from what its processes record."""
+"""The progress of a sweep or a search in a terminal or a notebook, read from what its processes record."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Self
 
+from fitbench import notebook
 from fitbench.errors import FitbenchError
 from fitbench.stderr import show_live, write_line
+from fitbench.text import duration
 
 POLL_SECONDS = 0.5  # at least, between two looks
 POLL_SHARE = 0.05  # of the time is spent on looking, at most
+WIDE = 160  # columns that a line in a notebook may have
 
 
 class Display(ABC):
     """Shows on stderr, while its block lasts, a line for whatever ends. In a terminal there is also a live line.
+
+    In a notebook there is a live line alone, in the output of the cell, which stays.
 
     A subclass reads what has ended. It works in a thread of its own.
 
@@ -28,7 +33,8 @@ class Display(ABC):
 
     def __init__(self, visible: bool) -> None:
         self.visible = visible
-        self.live = visible and sys.stderr.isatty()
+        self.cell = notebook.line() if visible else None
+        self.live = visible and not self.cell and sys.stderr.isatty()
         self.stop = threading.Event()
 
     @abstractmethod
@@ -38,6 +44,10 @@ class Display(ABC):
     @abstractmethod
     def parts(self, width: int) -> Sequence[str]:
         """Return the parts of the live line for a terminal of `width` columns, the most important one first."""
+
+    @abstractmethod
+    def share(self) -> float:
+        """Return how much has ended of what there is to do, from 0 to 1."""
 
     def __enter__(self) -> Self:
         self.began = time.time()
@@ -58,6 +68,8 @@ class Display(ABC):
         self._update()
         if self.live:
             show_live("")
+        if self.cell:
+            self.cell.close([self.line(WIDE), duration(time.time() - self.began)])
 
     def _update(self) -> None:
         try:
@@ -67,6 +79,9 @@ class Display(ABC):
 
     def _show(self) -> None:
         lines = self.ended()
+        if self.cell:
+            self.cell.show([self.line(WIDE)], self.share())
+            return
         if self.visible:
             for line in lines:
                 write_line(line)

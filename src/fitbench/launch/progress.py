@@ -34,6 +34,7 @@ class SweepProgress(Display):
         self.pending = {folder.name: folder for folder in pending}
         self.results = [result for folder in finished if (result := _result(folder)) is not None]
         self.done_before = total - len(pending)
+        self.failed = 0
 
     def ended(self) -> list[str]:
         """Return a line for each run that has ended since the last call."""
@@ -59,21 +60,28 @@ class SweepProgress(Display):
         result = _result(folder) if path.name == "result.json" else None
         if result is not None:
             self.results.append(result)
+        self.failed += path.name == "error.txt"
         figures = _metrics(result["metrics"], result["primary"]) if result else "failed"
         return f"[{self._done()}/{self.total}] {folder.name}  {figures}"
 
     def _done(self) -> int:
         return self.total - len(self.pending)
 
+    def share(self) -> float:
+        """Return how many of the runs have ended."""
+        return self._done() / self.total
+
     def parts(self, width: int) -> list[str]:
-        """Return the number of ended runs, the remaining time, the best value and the current epoch."""
+        """Return the number of ended runs, the remaining time, the best value, the number of failed runs, the epoch."""
         parts = [f"{self._done()}/{self.total} runs"]
         ended = self._done() - self.done_before
-        if ended:
+        if ended and self.pending:
             parts.append(f"{duration((time.time() - self.began) / ended * len(self.pending))} left")
         best = _best(self.results)
         if best is not None:
             parts.append(f"best val {best:.4f}")
+        if self.failed:
+            parts.append(f"{self.failed} failed")
         running = [folder for folder in self._begun() if state_of(folder) is State.running]
         if running:
             history = read_history(running[0])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from fitbench.errors import FitbenchError
+from fitbench.errors import SweepFailed
 from fitbench.launch.job import remove_leftovers
 from fitbench.launch.plan import JobState, plan, remarks
 from fitbench.launch.progress import SweepProgress
@@ -23,10 +23,6 @@ from fitbench.stderr import write_line, write_note
 
 # Launches jobs, yields each with its failure when it ends, and reports in lines what else happens.
 Train = Callable[[Sequence[Job], Callable[[str], None]], Iterator[tuple[Job, Failure | None]]]
-
-
-class SweepFailed(FitbenchError):
-    """Some runs of a sweep failed, or were not finished. The summary counts them."""
 
 
 def run_sweep(jobs: Sequence[Job], train: Train, report: Callable[[SweepSummary], None]) -> None:
@@ -66,7 +62,7 @@ def run_sweep(jobs: Sequence[Job], train: Train, report: Callable[[SweepSummary]
         summary = summarize([job.folder for job in jobs], skipped, errors)
         report(summary)
     if summary.failures or summary.unfinished:
-        raise SweepFailed(f"{_count(summary)}; run the same command again to train them")
+        raise SweepFailed(f"{_count(summary)}; launch the sweep again to train them")
 
 
 def _count(summary: SweepSummary) -> str:

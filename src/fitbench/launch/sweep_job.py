@@ -99,9 +99,11 @@ class Failure:
     @staticmethod
     def of(result: JobReturn) -> Failure | None:
         """Return the failure of a job that Hydra has done; None if it has succeeded."""
-        if result.status is not JobStatus.FAILED:
-            return None
-        error = result._return_value
+        return None if result.status is not JobStatus.FAILED else Failure.by(result._return_value)
+
+    @staticmethod
+    def by(error: BaseException) -> Failure:
+        """Return the failure that an exception is."""
         return Failure(first_line(error), isinstance(error, Claimed))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -94,7 +95,7 @@ class _Worker(Generic[Task, Result]):
         self.connection, end = context.Pipe()
         self.ready = False
         self.process: BaseProcess = context.Process(target=_serve, args=(end, do), name="fitbench-worker")
-        with _without_interrupts():
+        with _without_interrupts(), _without_main():
             self.process.start()
         end.close()
 
@@ -125,10 +126,7 @@ class _Worker(Generic[Task, Result]):
         self.connection.close()
         status, pid = self.process.exitcode or 0, self.process.pid or 0
         if status >= 0 and not self.ready:
-            raise FitbenchError(
-                f"a worker ended with status {status} before it was ready; a script that starts workers must do so "
-                'below if __name__ == "__main__":'
-            )
+            raise FitbenchError(f"a worker ended with status {status} before it was ready; stderr says why")
         if status >= 0:
             return Lost(f"ended with status {status}", pid)
         perhaps = ", perhaps because memory ran out" if status == -signal.SIGKILL else ""
@@ -146,6 +144,22 @@ def _without_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Let a process that starts in this block not run the program again, which `multiprocessing` would import there.
+
+    A worker needs nothing of it, and a script without `if __name__ == "__main__"` would start workers of its own. A
+    notebook and a program on stdin have no file that could be imported.
+    """
+    main = sys.modules["__main__"]
+    hidden = {name: main.__dict__.pop(name) for name in ("__spec__", "__file__") if name in main.__dict__}
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        main.__dict__.update({"__spec__": None} | hidden)
 
 
 def _end(idle: list[_Worker[Any, Any]], busy: list[_Worker[Any, Any]]) -> None:

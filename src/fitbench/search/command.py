@@ -1,5 +1,7 @@
 """`fitbench search`: the part that does not need Optuna."""
 
+import warnings
+
 from fitbench.errors import RequestError
 
 
@@ -9,10 +11,7 @@ def search(arguments: list[str]) -> int:
     Raises:
         RequestError: Optuna is not installed.
     """
-    try:
-        import optuna  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise RequestError("fitbench search needs pip install 'fitbench[search]'") from error
+    check_installed()
     from fitbench.launch.command import DRY_RUN
 
     if DRY_RUN in arguments:
@@ -23,3 +22,17 @@ def search(arguments: list[str]) -> int:
     from fitbench.search.search import search as run_search
 
     return run_search(arguments)
+
+
+def check_installed() -> None:
+    """Refuse a search where Optuna is not installed.
+
+    Raises:
+        RequestError: it is not.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "IProgress not found")  # of a bar for notebooks, which nothing here draws
+            import optuna  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise RequestError("fitbench search needs pip install 'fitbench[search]'") from error

@@ -46,6 +46,10 @@ class SearchProgress(Display):
         count = f"[{len(self.printed)}/{self.study.wanted()}]"
         return f"{count} trial {number}  {outcome(trial, self.record)}  {chosen}"
 
+    def share(self) -> float:
+        """Return how many of the trials have ended."""
+        return min(len(self.printed) / self.study.wanted(), 1.0)
+
     def parts(self, width: int) -> list[str]:
         """Return the number of ended trials, the best, the numbers of pruned and failed ones, the time, the epoch."""
         trials = self.record["trials"]
@@ -59,8 +63,9 @@ class SearchProgress(Display):
             if count := sum(trial["state"] == state for trial in trials):
                 parts.append(f"{count} {state}")
         ended_here = len(self.printed) - len(self.before)
-        if ended_here:
-            remaining = (time.time() - self.began) / ended_here * max(wanted - len(self.printed), 0)
+        missing = wanted - len(self.printed)
+        if ended_here and missing > 0:
+            remaining = (time.time() - self.began) / ended_here * missing
             parts.append(f"{duration(remaining)} left")
         return [*parts, self._epoch()]
 

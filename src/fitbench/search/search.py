@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from fitbench import notebook
 from fitbench.charts.search import write_plots
 from fitbench.composition import by_folder, stop_clock
 from fitbench.errors import FitbenchError
@@ -25,28 +29,33 @@ from fitbench.search.trial import work
 from fitbench.stderr import write_note
 
 
+@dataclass(frozen=True)
+class Conclusion:
+    """A search at the end of a launch, also of one that was interrupted.
+
+    Attributes:
+        folder: of the study.
+        record: the content of search.json.
+        drawn: the plots in that folder.
+        best: the overrides of the best trial, with those of all trials; none without a finished trial.
+        commands: what trains the best, as `train_commands` gives it.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+    drawn: list[str]
+    best: list[str]
+    commands: dict[str, str]
+
+
 def search(arguments: list[str]) -> int:
     """Run `fitbench search ARGUMENTS`; gives the exit status.
 
     Raises:
-        FitbenchError: the request was wrong, the storage does not answer, or trial after trial has failed.
+        FitbenchError: as `run_search`; or the folder of the study cannot be written.
     """
     try:
-        stop_clock()
-        request = read_request(arguments)
-        study = open_study(request.settings, request.space, request.config, request.recipe.objectives)
-        write_note(f"study {request.config.study} in {study.folder}")
-        if text := in_trash_of(study.folder):
-            write_note(text)
-        try:
-            with terminable(), SearchProgress(study, request.config.progress):
-                if request.config.workers == 1:
-                    work(study, request.recipe)
-                else:
-                    pins = [*by_folder(request.config), f"study={study.folder.name}"]
-                    _share(study, [*arguments, *pins], request.config.workers)
-        finally:
-            _conclude(study, request)
+        run_search(arguments, _print)
     except (KeyboardInterrupt, Terminated) as stop:
         return status_of(stop)
     except OSError as error:
@@ -54,20 +63,54 @@ def search(arguments: list[str]) -> int:
     return 0
 
 
-def _conclude(study: Study, request: Request) -> None:
-    """Write search.json and the plots, and print the summary."""
+def _print(conclusion: Conclusion) -> None:
+    drawn = f"Drawn in {conclusion.folder}: {', '.join(conclusion.drawn)}" if conclusion.drawn else None
+    print_summary(conclusion.record, conclusion.commands, drawn)
+
+
+def run_search(arguments: list[str], report: Callable[[Conclusion], None]) -> None:
+    """Make the trials that the search lacks.
+
+    Args:
+        arguments: overrides, and the options of `fitbench search`.
+        report: called when the launch ends, also by an exception, once the study is open.
+
+    Raises:
+        FitbenchError: the request was wrong, the storage does not answer, or trial after trial has failed.
+    """
+    stop_clock()
+    request = read_request(arguments)
+    study = open_study(request.settings, request.space, request.config, request.recipe.objectives)
+    if not notebook.is_kernel():  # whose cell has the study in its result
+        write_note(f"study {request.config.study} in {study.folder}")
+    if text := in_trash_of(study.folder):
+        write_note(text)
+    try:
+        with terminable(), SearchProgress(study, request.config.progress):
+            if request.config.workers == 1:
+                work(study, request.recipe)
+            else:
+                pins = [*by_folder(request.config), f"study={study.folder.name}"]
+                _share(study, [*arguments, *pins], request.config.workers)
+    finally:
+        report(_conclude(study, request))
+
+
+def _conclude(study: Study, request: Request) -> Conclusion:
+    """Write search.json and the plots."""
     record = write_record(study, importances=True)
     drawn = write_plots(record, study.folder)
-    commands: dict[str, str] = {}
-    if record["best"]:
-        chosen = request.space.overrides(record["trials"][record["best"][0]]["params"])
-        of_folds = folds.overrides(request.settings)
-        own = [word for word in request.recipe.overrides if word not in of_folds]
-        words = [*(f"--config-dir={folder}" for folder in request.config_dirs), *own, *chosen]
-        number = request.settings.folds
-        on_all = number is not None and _is_tested(study, record) and request.recipe.composes([*words, *ON_ALL])
-        commands = train_commands(words, request.config.study, number, on_all)
-    print_summary(record, commands, f"Drawn in {study.folder}: {', '.join(drawn)}" if drawn else None)
+    if not record["best"]:
+        return Conclusion(study.folder, record, drawn, [], {})
+    chosen = request.space.overrides(record["trials"][record["best"][0]]["params"])
+    of_folds = folds.overrides(request.settings)
+    own = [word for word in request.recipe.overrides if word not in of_folds]
+    best = [*own, *chosen]
+    words = [*(f"--config-dir={folder}" for folder in request.config_dirs), *best]
+    number = request.settings.folds
+    on_all = number is not None and _is_tested(study, record) and request.recipe.composes([*words, *ON_ALL])
+    commands = train_commands(words, request.config.study, number, on_all)
+    return Conclusion(study.folder, record, drawn, best, commands)
 
 
 def _is_tested(study: Study, record: dict[str, Any]) -> bool:

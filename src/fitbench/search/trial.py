@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import statistics
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +22,12 @@ from fitbench.launch.sweep_job import first_line
 from fitbench.record.claims import Claimed
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
-from fitbench.record.log import LogFile
+from fitbench.record.log import logged
 from fitbench.search.folds import runs_of
 from fitbench.search.objectives import Objective, check_trial, with_objectives
 from fitbench.search.storage import StorageLost
 from fitbench.search.study import Study, Turn
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 WAIT_SECONDS = 1.0  # between two checks of a run that another process works on
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 REFUSALS = (errno.EACCES, errno.EPERM)
@@ -186,29 +183,11 @@ def _result(config: Config, number: int, judge: _Judge) -> dict[str, Any] | None
                 return completed(config, result)
             from fitbench.training.run import Trial, train
 
-            with _logged(folder):
+            with logged(folder):
                 return train(config, folder, Trial(number, judge))
         except Claimed:
             while state_of(folder) is State.running:
                 time.sleep(WAIT_SECONDS)
-
-
-@contextmanager
-def _logged(folder: Path) -> Iterator[None]:
-    """In this block the training logs to the run's train.log, as it does where Hydra launches the run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handler = LogFile(folder / "train.log", encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)
-        handler.close()
 
 
 def _value(study: Study, objective: Objective, result: dict[str, Any], config: Config) -> float:

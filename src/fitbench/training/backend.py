@@ -32,7 +32,7 @@ def choose(backend: Backend) -> None:
         if keras.config.backend() != backend.value:
             raise RequestError(
                 f"backend is {backend.value}, but this process has loaded Keras with {keras.config.backend()}; "
-                "a process has one backend: launch the runs of each backend with a command of their own"
+                "a process has one backend: train the runs of each backend in a process of their own"
             )
     os.environ["KERAS_BACKEND"] = backend.value
     os.environ["KERAS_NNX_ENABLED"] = "false"  # over keras.json; Keras reads it once
@@ -98,7 +98,7 @@ def _limit_threads(backend: Backend, threads: int, loaded: bool) -> None:
             os.environ["PJRT_NPROC"] = str(threads)  # XLA's own name for the number of processors it may use
     except RuntimeError as error:
         raise RequestError(
-            f"threads is {threads}, but this process computes with another number; launch such runs with a command of "
+            f"threads is {threads}, but this process computes with another number; train such runs in a process of "
             "their own"
         ) from error
 

@@ -1,4 +1,7 @@
-"""What is seen of a run while it trains: a live bar in a terminal, plain lines of epochs elsewhere; on stderr."""
+"""What is seen of a run while it trains: a live bar in a terminal or in a notebook, plain lines of epochs elsewhere.
+
+Bar and lines are on stderr, but for a notebook.
+"""
 
 import sys
 import time
@@ -9,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from fitbench import metrics
+from fitbench import metrics, notebook
 from fitbench.metrics import Metric
 from fitbench.stderr import show_live
 from fitbench.text import count, describe, duration
@@ -33,10 +36,12 @@ class Display:
         self.examples = examples
         self.metrics = (metrics.get("loss"), primary)
         self.console = Console(stderr=True, highlight=False)
-        self.plain = shown and not self.console.is_terminal
-        self.bar = shown and self.console.is_terminal
+        self.line = notebook.line() if shown else None
+        self.plain = shown and not self.line and not self.console.is_terminal
+        self.bar = shown and not self.line and self.console.is_terminal
         self.done_at_start = 0
         self.epoch = 0
+        self.ended = ""  # what the last epoch was
         self.trained = self.validated = self.rate = ""  # what was last known, also at the start of an epoch
         self.started = self.epoch_started = time.perf_counter()
         self.next_line = self.started  # when a plain line may come
@@ -55,9 +60,12 @@ class Display:
             self.live.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         if self.bar:
             self.live.stop()
+        if self.line:
+            took = duration(time.perf_counter() - self.started)
+            self.line.close([self.ended, self.trained, self.validated, took, "not finished" if error else ""])
 
     def begin(self, epochs_done: int) -> None:
         """The run begins, with so many epochs done by an earlier attempt."""
@@ -72,21 +80,27 @@ class Display:
 
     def advance(self, examples: int, logs: dict[str, float]) -> None:
         """So many examples of the epoch are done, with these running means of the metrics."""
-        if not self.bar:
+        if not (self.bar or self.line):
             return
         if logs:
             self.trained = self._values("train", logs)
             self.rate = _rate(examples, time.perf_counter() - self.epoch_started)
         description = f"epoch {self.epoch}/{self.epochs}"
+        left = self._left(examples)
+        if self.line:
+            share = (self.epoch - 1 + examples / self.examples) / self.epochs
+            self.line.show([description, self.trained, self.validated, left], share)
+            return
         room = self.console.width - len(description) - SHORTEST_BAR
-        parts = [self.trained, self.validated, self.rate, self._left(examples)]
-        self.live.update(self.task, completed=examples, description=description, metrics=_fitting(parts, room))
+        texts = _fitting([self.trained, self.validated, self.rate, left], room)
+        self.live.update(self.task, completed=examples, description=description, metrics=texts)
 
     def end_epoch(self, epoch: dict[str, Any], stopped: bool) -> None:
         """Epoch ended; `epoch` is its line of the history. The first and the last have a plain line in any case."""
         if validated := self._values("val", epoch):
             self.validated = f"val {validated}"
         last = stopped or epoch["epoch"] >= self.epochs
+        self.ended = f"epoch {epoch['epoch']}/{self.epochs}{', stopped early' if stopped else ''}"
         if self.plain and (last or time.perf_counter() >= self.next_line):
             self.next_line = time.perf_counter() + LINE_SECONDS
             rate = _rate(self.examples, epoch["seconds"])
@@ -126,12 +140,17 @@ def _rate(examples: int, seconds: float) -> str:
 
 @contextmanager
 def notice(shown: bool, text: str) -> Iterator[None]:
-    """Say what is waited for, in a terminal, for as long as it takes."""
-    shown = shown and sys.stderr.isatty()
-    if shown:
+    """Say what is waited for, in a terminal or a notebook, for as long as it takes."""
+    line = notebook.line() if shown else None
+    in_terminal = shown and not line and sys.stderr.isatty()
+    if line:
+        line.show([f"{text} ..."])
+    if in_terminal:
         show_live(f"{text} ...")
     try:
         yield
     finally:
-        if shown:
+        if line:
+            line.clear()
+        if in_terminal:
             show_live("")

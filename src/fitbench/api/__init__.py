@@ -1,0 +1,1 @@
+"""fitbench from Python: the functions and the class that `fitbench/__init__.py` exports."""

@@ -1,0 +1,49 @@
+"""Recorded runs as DataFrames: those of `load_runs`, and the numbers that `fitbench compare` prints."""
+
+import io
+
+import pandas as pd
+import pytest
+
+import fitbench
+
+
+@pytest.fixture
+def recorded(make_run, tmp_path):
+    """Two models with three seeds each, a run of another study, and one that is not finished."""
+    for seed in range(3):
+        for model in ("mlp", "softmax"):
+            labels, probabilities = make_run.predictions(60, 3, seed=seed + 10 * (model == "mlp"))
+            make_run(f"model={model}", f"seed={seed}", "study=one", labels=labels, probabilities=probabilities)
+    make_run("seed=7", "study=two", finished=False)
+    return tmp_path / "outputs"
+
+
+def test_runs_are_filtered(recorded, monkeypatch):
+    monkeypatch.chdir(recorded.parent)
+    everything = fitbench.runs()
+    pd.testing.assert_frame_equal(everything, fitbench.load_runs("outputs"))
+    assert len(everything) == 7
+    assert fitbench.runs(where="model == 'mlp' and seed > 0", study="one")["seed"].tolist() == [1, 2]
+    assert fitbench.runs("two")["state"].tolist() == ["interrupted"]
+    assert len(fitbench.runs(study=["one", "two"], state=["finished"])) == 6
+    for wrong in ({"state": "done"}, {"study": "three"}, {"where": "modle == 1"}, {"where": "("}):
+        with pytest.raises(fitbench.RequestError):
+            fitbench.runs(**wrong)
+    with pytest.raises(fitbench.RequestError, match="there is no folder nothing"):
+        fitbench.runs("x", outputs="nothing")
+
+
+def test_compare_has_the_numbers_of_the_command(recorded, call):
+    options = {"by": ["model.name"], "metric": ["test_accuracy", "val_loss"], "baseline": "softmax"}
+    found = fitbench.compare(study="one", outputs=recorded, **options)
+    words = ["--by", "model.name", "--metric", "test_accuracy,val_loss", "--baseline", "softmax"]
+    status, out, _ = call("compare", str(recorded / "one"), *words, "--format", "csv")
+    assert status == 0
+    printed = pd.read_csv(io.StringIO(out), keep_default_na=True, dtype={"mixed": str}).fillna({"mixed": ""})
+    assert set(printed["n"]) == {3}
+    pd.testing.assert_frame_equal(found, printed, check_dtype=False)
+    assert found["mean"].dtype == found["p_holm"].dtype == "float64"
+    assert found.attrs["left_out"] == []
+    with pytest.raises(fitbench.RequestError, match="nothing"):
+        fitbench.compare(study="one", outputs=recorded, metric="nothing")
