@@ -5,6 +5,7 @@ import fcntl
 import gc
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -134,6 +135,25 @@ def once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
         return folder
 
     return folder_once
+
+
+@pytest.fixture(scope="session")
+def mlflow_database(once) -> Path:
+    """An empty database of MLflow's. MLflow takes seconds to make one, and no time to open a copy of it."""
+
+    def fill(folder: Path) -> None:
+        from mlflow import MlflowClient
+
+        MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+
+    return once("mlflow_database", fill) / "mlflow.db"
+
+
+@pytest.fixture
+def mlflow_uri(mlflow_database, tmp_path) -> str:
+    """The address of an empty database of MLflow's in the folder of the test."""
+    shutil.copy(mlflow_database, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
 
 
 @pytest.fixture(scope="session")

@@ -418,6 +418,38 @@ def report(
     write_report(which, output, by, metric)
 
 
+@app.command()
+def publish(
+    to: Annotated[str, typer.Option(metavar="NAME", help="mlflow, tensorboard or wandb")],
+    runs: ChosenRuns = None,
+    uri: Annotated[
+        str | None,
+        typer.Option(
+            help="mlflow: a server or a database, default $MLFLOW_TRACKING_URI or sqlite:///mlflow.db; tensorboard: a "
+            "folder, default tensorboard"
+        ),
+    ] = None,
+    where: Where = None,
+    study: ChosenStudy = None,
+    outputs: Outputs = Path("outputs"),
+    no_model: Annotated[bool, flag("--no-model", help="leave out model.keras")] = False,
+    dry_run: Annotated[bool, flag("--dry-run", help="list the runs and what there is to send; send nothing")] = False,
+    format: TableOrJson = "table",
+) -> None:
+    """Send recorded runs to MLflow, TensorBoard or Weights & Biases: fitbench publish --to mlflow.
+
+    Parameters, metrics per epoch, results, tags, the note, the model and
+    pictures are sent, each once: a second call changes nothing, and a run that
+    went on is updated. Without RUN, the runs of the newest study are sent.
+    """
+    from fitbench.analysis.chosen_runs import Choice
+    from fitbench.analysis.studies import Which
+    from fitbench.publish.publish import publish as publish_runs
+
+    choice = Choice(runs or [], Which(where=where, study=study), outputs)
+    raise typer.Exit(publish_runs(choice, to, uri, not no_model, dry_run, format))
+
+
 @app.command(context_settings={"allow_extra_args": True})
 def table(
     context: typer.Context,

@@ -40,7 +40,7 @@ from fitbench.record.parents import check_fixed
 warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 
 # An override that sets a value, not a file: KEY=.. at the top level, or KEY.KEY=.. (names of groups have no dot).
-VALUE = re.compile(rf"(?!hydra\.|sweep\.|metrics[.=])([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP_LEVEL)})=")
+VALUE = re.compile(rf"(?!hydra\.|sweep\.|metrics[.=]|logger=)([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP_LEVEL)})=")
 
 
 def _run_id(root: Any) -> str:

@@ -162,7 +162,7 @@ def _check_sections(composed: DictConfig) -> None:
     """Refuse what a file of an experiment sets in the wrong way."""
     if "experiment" in composed:
         raise RequestError("experiment: a file of this group must begin with the line '# @package _global_'")
-    for group in (*SECTIONS, sweep_section.KEY):
+    for group in (*SECTIONS, "logger", sweep_section.KEY):
         value = _text(composed, group)
         if value is not None:
             raise RequestError(
