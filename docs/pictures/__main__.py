@@ -20,8 +20,8 @@ SEARCH = (
     "study=first_search",
 )
 LIVE = (
-    *("-m", "model=lenet5", "optimizer=sgd", "optimizer.learning_rate=1e6,0.3,0.1,0.03", "seed=0,1"),
-    *("training.epochs=60", "training.early_stopping=null", "workers=2", "study=rates"),
+    *("-m", "model=lenet5", "optimizer=sgd", "optimizer.learning_rate=1e6,0.1,0.03,0.01", "seed=0,1"),
+    *("training.epochs=30", "training.early_stopping=null", "workers=2", "study=rates"),
 )  # the first two runs fail
 
 

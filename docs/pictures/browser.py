@@ -38,7 +38,7 @@ def live(outputs: Path, sweep: Sequence[str], picture: Path) -> None:
     with served(*command) as address, chromium(1440, 900) as driver:
         driver.get(address)
         with subprocess.Popen([sys.executable, "-m", "fitbench", *sweep]) as launched:
-            wait = WebDriverWait(driver, 300)
+            wait = WebDriverWait(driver, 900)
             wait.until(lambda _: driver.execute_script(LATE))
             driver.save_screenshot(str(picture))
             assert launched.wait(600) == 1  # one run fails
