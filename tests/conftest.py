@@ -5,6 +5,7 @@ import fcntl
 import gc
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -137,6 +138,25 @@ def once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
 
 
 @pytest.fixture(scope="session")
+def mlflow_database(once) -> Path:
+    """An empty database of MLflow's. MLflow takes seconds to make one, and no time to open a copy of it."""
+
+    def fill(folder: Path) -> None:
+        from mlflow import MlflowClient
+
+        MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+
+    return once("mlflow_database", fill) / "mlflow.db"
+
+
+@pytest.fixture
+def mlflow_uri(mlflow_database, tmp_path) -> str:
+    """The address of an empty database of MLflow's in the folder of the test."""
+    shutil.copy(mlflow_database, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture(scope="session")
 def mnist() -> Path:
     """The folder that FITBENCH_DATA names, with mnist/ in it."""
     folder = os.environ.get("FITBENCH_DATA")
@@ -147,10 +167,10 @@ def mnist() -> Path:
 
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
-    """Calls `fitbench ARGUMENTS` in the test's folder; gives exit status, stdout and stderr."""
+    """Calls `fitbench ARGUMENTS` in the test's folder, or another; gives exit status, stdout and stderr."""
 
-    def call_main(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.chdir(tmp_path)
+    def call_main(*arguments: object, folder: Path = tmp_path) -> tuple[int, str, str]:
+        monkeypatch.chdir(folder)
         monkeypatch.setattr(sys, "argv", ["fitbench", *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
             cli.main()

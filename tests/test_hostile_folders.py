@@ -1,5 +1,6 @@
 """Run folders that are damaged, or a stranger's: every command names them, shows the others, and never hangs."""
 
+import contextlib
 import json
 import logging
 import os
@@ -348,3 +349,17 @@ def test_a_path_that_is_not_utf_8_is_logged(tmp_path, capsys):
 def test_a_result_with_a_path_that_is_not_utf_8_is_recorded(tmp_path):
     write_result(tmp_path, {"path": os.fsdecode(b"\xff/\xc3\xa4")})
     assert json.loads((tmp_path / "result.json").read_bytes())["path"] == os.fsdecode(b"\xff/\xc3\xa4")
+
+
+def test_publish_sends_what_can_be_read_and_names_the_others(hostile, call, tmp_path, monkeypatch):
+    monkeypatch.setattr("fitbench.publish.sending.drawn_pictures", lambda run, has: contextlib.nullcontext([]))
+    arguments = ("publish", hostile.outputs, "--to", "tensorboard", "--uri", tmp_path / "board", "--format", "json")
+    status, out, err = call(*arguments)
+    assert status == 1, err
+    outcomes = {run["folder"]: run for run in json.loads(out)}
+    assert status == 1
+    assert all(outcomes[str(folder)]["outcome"] == "new" for folder in hostile.good)
+    for name, folder in hostile.folders.items():
+        assert "\n" not in (outcomes[str(folder)]["error"] or ""), name
+    assert sum(run["outcome"] == "failed" for run in outcomes.values()) >= 40
+    assert {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*")} == {"board"}

@@ -38,11 +38,13 @@ COMMANDS = {
     "table": ("softmax,8.4,8.4,", ()),
     "evaluate": ("120 training examples, 2 folds, 1 seed", ()),
     "load_runs": ("6 30 True", ("pandas",)),
+    "publish_tensorboard": ("1 new", ("pandas", "matplotlib")),  # pictures are drawn
+    "publish_mlflow": ("1 new", ("pandas", "matplotlib", "scipy")),  # which MLflow imports
 }
 
 
 @pytest.fixture
-def printed(make_run, tmp_path):
+def printed(make_run, tmp_path, mlflow_uri):
     """What the process prints about each command: its stdout, its stderr, and the slow libraries it has imported."""
     one, two = make_run("study=one"), make_run("study=two")
     for seed in (0, 1):
@@ -59,6 +61,8 @@ def printed(make_run, tmp_path):
         "table": ["table", str(table), "--outputs", outputs, "--format", "csv"],
         "evaluate": ["evaluate", "folds/mnist_5k", "--out-of-fold", "--outputs", outputs],
         "load_runs": [outputs],
+        "publish_tensorboard": ["publish", str(one), "--to", "tensorboard", "--uri", str(tmp_path / "board")],
+        "publish_mlflow": ["publish", str(one), "--to", "mlflow", "--uri", mlflow_uri],
     }
     assert list(commands) == list(COMMANDS)
     command = [sys.executable, "-c", PROGRAM, json.dumps([commands, SLOW])]

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from docs.generate import conf
 from docs.generate.markdown import anchor, code, explained, prose, table
 from docs.generate.schema import Key, keys_of
-from fitbench.config import data_sections, optimizer_section, schema, sweep_section, training_section
+from fitbench.config import data_sections, logger_section, optimizer_section, schema, sweep_section, training_section
 from fitbench.config.builders import SECTION, settings_schema
 from fitbench.config.describe import describe
 from fitbench.search.settings import Settings
@@ -18,6 +18,9 @@ HEADINGS = ("key", "default", "meaning, and what is allowed")
 SECTIONS: dict[str, tuple[type[BaseModel], str, str]] = {  # schema, prefix of the keys, file of the defaults
     "Config": (schema.Config, "", "config"),
     "Training": (training_section.Training, "training.", "training/default"),
+    "TensorBoardLogger": (logger_section.TensorBoardLogger, "logger.tensorboard.", "logger/tensorboard"),
+    "MlflowLogger": (logger_section.MlflowLogger, "logger.mlflow.", "logger/mlflow"),
+    "WandbLogger": (logger_section.WandbLogger, "logger.wandb.", "logger/wandb"),
     "Sweep": (sweep_section.Sweep, "sweep.", "sweep/default"),
     "Settings": (Settings, "search.", "search/default"),
 }
@@ -40,6 +43,8 @@ def settings(name: str) -> str:
     """The keys of a section that has one schema."""
     model, prefix, path = SECTIONS[name]
     values = conf.read(path).values
+    if prefix.startswith("logger."):  # its files hold a section each
+        values = {key.partition(".")[2]: value for key, value in values.items()}
     keys = [key for key in keys_of(model) if name != "Config" or key.name in schema.TOP_LEVEL]
     return table(HEADINGS, [_row(prefix + key.name, code(values.get(key.name, "")), key) for key in keys])
 
@@ -102,7 +107,8 @@ def table_file(name: str) -> str:
 
 
 def _row(name: str, default: str, key: Key, where: Sequence[str] = ()) -> tuple[str, str, str]:
-    named = anchor(name, name) if name != "metrics" else "[`metrics`](#metrics)"  # it has a section of its own
+    has_own_section = name in ("metrics", "logger")
+    named = f"[`{name}`](#{name})" if has_own_section else anchor(name, name)
     return named, default, explained(key.meaning, key.allowed, where)
 
 

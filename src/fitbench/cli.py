@@ -24,6 +24,16 @@ HYDRA = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_
 
 flag = partial(typer.Option, metavar="")  # an option without a value
 
+
+def _with_source(trust: bool) -> bool:
+    """The option --trust: the code that may run is also searched in the source of the current project."""
+    if trust:
+        from fitbench.project.settings import find_settings, use_source
+
+        use_source(find_settings())
+    return trust
+
+
 # Arguments and options of several commands.
 AT_NAMES = (
     "@latest: the run that finished last or is being trained; @best: the best on the validation part, of the newest "
@@ -63,10 +73,30 @@ ConfigDirs = Annotated[
     typer.Option("--config-dir", "-cd", metavar="DIR", help="a folder with configurations of your own; repeatable"),
 ]
 Trust = Annotated[
-    bool, flag("--trust", help="run code that the run names: layers, metrics, losses, data of a function")
+    bool,
+    flag(
+        "--trust",
+        callback=_with_source,
+        help="run code that the run names: layers, metrics, losses, data of a function",
+    ),
 ]
 TableOrJson = Annotated[str, typer.Option("--format", help="table or json")]
 TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, markdown or latex")]
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="a new folder, whose name becomes the project's")],
+    data: Annotated[str, typer.Option(help="the kind of its data: images, csv or signals")] = "images",
+) -> None:
+    """Make a project of your own: configurations, a model, data, a table, a test. fitbench train works in it at once.
+
+    Its pyproject.toml names the folders of configurations and of code, so that commands find them without options.
+    """
+    from fitbench.config.folder import conf_folder
+    from fitbench.project.init import init as init_project
+
+    typer.echo(init_project(folder, data, conf_folder()), nl=False)
 
 
 @app.command(context_settings=HYDRA, add_help_option=False)
@@ -386,6 +416,38 @@ def report(
     from fitbench.report.report import report as write_report
 
     write_report(which, output, by, metric)
+
+
+@app.command()
+def publish(
+    to: Annotated[str, typer.Option(metavar="NAME", help="mlflow, tensorboard or wandb")],
+    runs: ChosenRuns = None,
+    uri: Annotated[
+        str | None,
+        typer.Option(
+            help="mlflow: a server or a database, default $MLFLOW_TRACKING_URI or sqlite:///mlflow.db; tensorboard: a "
+            "folder, default tensorboard"
+        ),
+    ] = None,
+    where: Where = None,
+    study: ChosenStudy = None,
+    outputs: Outputs = Path("outputs"),
+    no_model: Annotated[bool, flag("--no-model", help="leave out model.keras")] = False,
+    dry_run: Annotated[bool, flag("--dry-run", help="list the runs and what there is to send; send nothing")] = False,
+    format: TableOrJson = "table",
+) -> None:
+    """Send recorded runs to MLflow, TensorBoard or Weights & Biases: fitbench publish --to mlflow.
+
+    Parameters, metrics per epoch, results, tags, the note, the model and
+    pictures are sent, each once: a second call changes nothing, and a run that
+    went on is updated. Without RUN, the runs of the newest study are sent.
+    """
+    from fitbench.analysis.chosen_runs import Choice
+    from fitbench.analysis.studies import Which
+    from fitbench.publish.publish import publish as publish_runs
+
+    choice = Choice(runs or [], Which(where=where, study=study), outputs)
+    raise typer.Exit(publish_runs(choice, to, uri, not no_model, dry_run, format))
 
 
 @app.command(context_settings={"allow_extra_args": True})

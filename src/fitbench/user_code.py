@@ -13,7 +13,7 @@ from typing import Any
 from fitbench.errors import RequestError
 from fitbench.text import clean, first_line
 
-ON_PATH = "the folder of a module of your own must be on PYTHONPATH"
+ON_PATH = "the folder of a module of your own must be on PYTHONPATH, or be the source of a project in pyproject.toml"
 
 
 def load_object(target: str, where: str) -> Any:

@@ -14,7 +14,7 @@ from .bases import BASES, leaves, with_changes
 NO_PART_OF_THE_IDENTITY = {
     *("seed", "study", "outputs", "device", "threads", "force", "code", "progress", "metrics.default"),
     *("training.checkpoint_seconds", "training.steps_per_execution", "retry_failed", "fail_fast"),
-    *("workers", "fold", "training.keep_state"),
+    *("workers", "fold", "training.keep_state", "logger"),
 }
 
 

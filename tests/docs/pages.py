@@ -30,8 +30,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 WHOLE = ROOT / "README.md"  # of which every block is run
 FENCE = re.compile(r"(?:^<!-- (\w+) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"(?:# @package .*\n)?# (\w[\w./-]*\.(?:py|yaml))\b")
+FILE = re.compile(r"(?:# @package .*\n)?# (\w[\w./-]*\.(?:py|yaml|toml))\b")
 SETUP = re.compile(r"\b(pip install|venv) ")
+ENTER = re.compile(r"^cd (\S+)\n", re.MULTILINE)  # ends a block; what follows runs in that folder
 TRANSIENT = re.compile(r"^(epoch +[0-9]+/[0-9]+ .*|\S+: starting \w+.*)\n", re.MULTILINE)  # disappears on a terminal
 ELLIPSIS = re.compile(r"^ *\.\.\.$", re.MULTILINE)
 
@@ -43,6 +44,7 @@ class Example:
     mark: str
     language: str
     text: str
+    folder: str = "."
     output: str | None = None
     varies: bool = False
 
@@ -50,13 +52,15 @@ class Example:
 def examples(page: Path) -> list[Example]:
     """Return the examples of a page that are run, in their order."""
     found: list[Example] = []
-    is_run = False
+    is_run, folder = False, "."
     for mark, language, text in FENCE.findall(page.read_text("utf-8")):
         if mark == "tests":
             continue
         if language:
             is_run = page == WHOLE or mark in ("run", "refused", "mnist", "ucr")
-            found += [Example(mark, language, text)] * is_run
+            found += [Example(mark, language, ENTER.sub("", text), folder)] * is_run
+            if is_run and language == "sh" and (entered := ENTER.search(text)):
+                folder = f"{folder}/{entered[1]}"
         elif is_run:
             found[-1] = replace(found[-1], output=text, varies=mark == "varies")
     return found
@@ -68,6 +72,7 @@ def run(example: Example, folder: Path) -> str:
     Raises:
         AssertionError: a command fails, or one that should be refused does not.
     """
+    folder = folder / example.folder
     if example.language == "sh":
         commands = _commands(example.text)
         return "".join(_run_command(command, folder, example.mark == "refused") for command in commands)

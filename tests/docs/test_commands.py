@@ -13,6 +13,7 @@ from .pages import ROOT, WHOLE, agrees, examples, normalised, run
 
 ELSEWHERE = ("project", "notebook")  # see test_wheel, and test_notebook of the Python API
 GUIDES = sorted(page for page in (ROOT / "docs" / "guides").glob("*.md") if page.stem not in ELSEWHERE)
+TUTORIAL = ROOT / "docs" / "tutorial" / "index.md"
 SCRIPTS = (Path("docs/guides/digits.py"), Path("docs/guides/cars.py"))  # which write sample data
 LONG = ("csv", "folds", "own-code", "signals")  # guides that train the most; the commands are those of other guides
 DATA = Path(os.environ.get("FITBENCH_DATA", "/nowhere"))
@@ -58,6 +59,10 @@ def test_marked_blocks_of_a_guide(page, readme, tmp_path):
     folder = tmp_path.resolve() / "folder"
     shutil.copytree(readme, folder)
     check(page, folder)
+
+
+def test_every_command_of_the_tutorial_in_an_empty_folder(tmp_path):
+    check(TUTORIAL, tmp_path.resolve())
 
 
 OUTPUT = """\

@@ -15,6 +15,7 @@ markdown = pytest.importorskip("markdown")
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+TEMPLATES = ROOT / "src" / "fitbench" / "project" / "templates"
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("experiments/*/README.md"), *DOCS.rglob("*.md")])
 CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(\s*([^)\s]+)|<(?:img|a)\b[^>]*\b(?:src|href)=[\"']([^\"']+)[\"']")
@@ -55,10 +56,14 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_of_the_repository_that_are_named_exist(page: Path) -> None:
-    """A page of the site cannot link to a file outside of docs/; it names it as code: `src/fitbench/cli.py`."""
+    """A page of the site cannot link to a file outside of docs/; it names it as code: `src/fitbench/cli.py`.
+
+    A file of a project is one that `fitbench init` makes.
+    """
     spans = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", page.read_text(encoding="utf-8"))
     named = {word for span in spans for word in span.split() if FILE.fullmatch(word)}
-    assert [word for word in sorted(named) if not list(ROOT.glob(word))] == []
+    of_projects = {path.relative_to(folder).as_posix() for folder in TEMPLATES.iterdir() for path in folder.rglob("*")}
+    assert [word for word in sorted(named) if not list(ROOT.glob(word)) and f"{word}-tpl" not in of_projects] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -55,7 +55,7 @@ def test_every_key_of_the_configuration_has_a_row_that_explains_it() -> None:
     search = OmegaConf.to_container(OmegaConf.load(conf_folder() / "search" / "default.yaml"))
     keys = {key for key in leaves({**composed, "search": search}) if not key.startswith("model.")}
     chosen_by_the_file = {"data.source", "distortion.kind", "optimizer.schedule.kind"}
-    in_a_section_of_its_own = {"metrics"}
+    in_a_section_of_its_own = {"metrics", "logger"}
     assert keys - chosen_by_the_file - in_a_section_of_its_own - set(rows) == set()
     assert {name for name, cells in rows.items() if cells[2].startswith("<br>") or not cells[2]} == set()
 

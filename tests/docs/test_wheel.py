@@ -19,6 +19,9 @@ def test_a_project_runs_with_the_wheel_from_its_data_to_the_predictions_of_an_ex
     monkeypatch.chdir(ROOT)
     wheel, project = tmp_path / "wheel", tmp_path / "project"
     zipfile.ZipFile(tmp_path / hatchling.build_wheel(str(tmp_path))).extractall(wheel)
+    source = ROOT / "src"
+    templates = [path.relative_to(source) for path in (source / "fitbench/project/templates").rglob("*-tpl")]
+    assert [path for path in templates if not (wheel / path).is_file()] == []
     assert (wheel / "fitbench" / "py.typed").exists()
     project.mkdir()
     code = (

@@ -10,6 +10,7 @@ from fitbench.api.process import alone, loaded_backend
 from fitbench.api.wording import in_python
 from fitbench.errors import FitbenchError
 from fitbench.metrics import join
+from fitbench.project.settings import find_settings, use_source
 from fitbench.record import reading
 from fitbench.record.folder import State, state_of
 from fitbench.record.naming import find_run
@@ -245,6 +246,8 @@ class Run:
         """The model, which is loaded again after the run was trained again."""
         from fitbench.inference.reader import finished, open_run
 
+        if trust:
+            use_source(find_settings())
         key = trust, finished(self.folder)["finished_at"]
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = key, open_run(self.folder, trust, loaded_backend())

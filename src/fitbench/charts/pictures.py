@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ from fitbench.kinds import IMAGES, KINDS
 from fitbench.record import reading
 from fitbench.text import clean, counted
 
+CURVES = "curves"
+
 
 def write_plots(folder: Path) -> list[Path]:
     """Draw curves.png (where there are epochs), and what its task draws from predictions alone, into a run's folder.
@@ -28,7 +30,9 @@ def write_plots(folder: Path) -> list[Path]:
     Raises:
         FitbenchError: a file of the run is absent or damaged.
     """
-    return _write_plots(read_run(folder))
+    run = read_run(folder)
+    _check_predictions(run)
+    return draw_pictures(run, folder)
 
 
 def draw_run(run: RunFiles, trust: bool = False) -> list[Path]:
@@ -39,66 +43,85 @@ def draw_run(run: RunFiles, trust: bool = False) -> list[Path]:
     Raises:
         FitbenchError: a file of the run is damaged, or the data set, from which the mistakes come, is not the run's.
     """
-    if run.result is None:
-        return _draw_curves(run)
-    drawn = _write_plots(run)
-    for draw in (FROM_DATA[name] for name in run.drawings if name in FROM_DATA):
+    _check_predictions(run)
+    drawn = draw_pictures(run, run.folder)
+    for name in run.drawings:
+        if name not in FROM_DATA:
+            continue
         try:
-            drawn += draw(run, trust)
+            drawn += FROM_DATA[name](run, trust)
         except NotTrustedError as error:
             sys.stderr.write(f"fitbench: left out: {clean(error)}\n")
     return drawn
 
 
-def _write_plots(run: RunFiles) -> list[Path]:
-    assert run.result is not None
-    if run.predictions is None and run.has_test_part:
+def _check_predictions(run: RunFiles) -> None:
+    if run.result is not None and run.predictions is None and run.has_test_part:
         reading.read_predictions(run.folder, run.result)  # its message says what is missing
-    drawn = (path for name in run.drawings if name in FROM_PREDICTIONS for path in FROM_PREDICTIONS[name](run))
-    return [*_draw_curves(run), *drawn]
 
 
-def _draw_curves(run: RunFiles) -> list[Path]:
-    if not run.history:
-        return []
-    path = run.folder / "curves.png"
+def picture_names(run: RunFiles) -> list[str]:
+    """The names of the pictures that `draw_pictures` can draw of a run, such as 'curves'.
+
+    Raises:
+        FitbenchError: predictions.npz is damaged.
+    """
+    return [*[CURVES] * bool(run.history), *(name for name in run.drawings if name in FROM_PREDICTIONS)]
+
+
+def draw_pictures(run: RunFiles, into: Path, names: Collection[str] | None = None) -> list[Path]:
+    """Draw pictures that need no data set into a folder; gives their paths.
+
+    Args:
+        run: the run.
+        into: the folder.
+        names: those of `picture_names` that are drawn; None: all.
+
+    Raises:
+        FitbenchError: as `picture_names`.
+    """
+    drawn = []
+    for name in picture_names(run):
+        if names is None or name in names:
+            path = into / f"{name}.png"
+            _draw_curves(run, path) if name == CURVES else FROM_PREDICTIONS[name](run, path)
+            drawn.append(path)
+    return drawn
+
+
+def _draw_curves(run: RunFiles, path: Path) -> None:
     draw_run_curves(run.history, run.panels(), path, run.name, run.best_epoch)
-    return [path]
 
 
-def _draw_confusion(run: RunFiles) -> list[Path]:
+def _draw_confusion(run: RunFiles, path: Path) -> None:
     assert run.predictions is not None
     labels, predicted = run.predictions.targets, scores.predicted(run.predictions.outputs)
-    path = run.folder / "confusion.png"
     draw_confusion(labels, predicted, run.names, path, f"{run.name}, {len(labels):,} test examples")
-    return [path]
 
 
-def _draw_predicted(run: RunFiles) -> list[Path]:
-    return [_draw_values(run, "predicted.png", draw_predicted)]
+def _draw_predicted(run: RunFiles, path: Path) -> None:
+    _draw_values(run, path, draw_predicted)
 
 
-def _draw_residuals(run: RunFiles) -> list[Path]:
-    return [_draw_values(run, "residuals.png", draw_residuals)]
+def _draw_residuals(run: RunFiles, path: Path) -> None:
+    _draw_values(run, path, draw_residuals)
 
 
-def _draw_values(run: RunFiles, name: str, draw: Callable[..., None]) -> Path:
+def _draw_values(run: RunFiles, path: Path, draw: Callable[..., None]) -> None:
     assert run.predictions is not None
-    targets, path = run.predictions.targets, run.folder / name
+    targets = run.predictions.targets
     draw(targets, run.predictions.outputs, run.names, path, f"{run.name}, {counted(len(targets), 'test example')}")
-    return path
 
 
-def _draw_labels(run: RunFiles) -> list[Path]:
+def _draw_labels(run: RunFiles, path: Path) -> None:
     assert run.predictions is not None
-    targets, path = run.predictions.targets, run.folder / "labels.png"
+    targets = run.predictions.targets
     scored = scores.per_label(targets, run.predictions.outputs, run.names, run.threshold)
     title = f"{run.name}, {counted(len(targets), 'test example')}, threshold {run.threshold:.2f}"
     if len(scored) > CLASSES:
         title += f", {CLASSES} of {len(scored):,} labels with the lowest F1"
         scored = lowest(scored, "f1")
     draw_label_scores(scored, path, title)
-    return [path]
 
 
 def _draw_mistakes(run: RunFiles, trust: bool) -> list[Path]:
@@ -133,7 +156,7 @@ def _draw_mistakes(run: RunFiles, trust: bool) -> list[Path]:
 
 
 # by the names in `Task.drawings`
-FROM_PREDICTIONS: Mapping[str, Callable[[RunFiles], list[Path]]] = {
+FROM_PREDICTIONS: Mapping[str, Callable[[RunFiles, Path], None]] = {
     "confusion": _draw_confusion,
     "predicted": _draw_predicted,
     "residuals": _draw_residuals,

@@ -33,13 +33,14 @@ from fitbench.config import TOP_LEVEL, Config, Data, data_from_hydra, run_id, sw
 from fitbench.config.folder import conf_folder
 from fitbench.config.interpolations import register_run_dir
 from fitbench.errors import RequestError
+from fitbench.project.settings import find_settings
 from fitbench.record.parents import check_fixed
 
 # Launchers in conf/ have the names of the plugins' schemas. Hydra 1.3 warns that it validates them against these.
 warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema")
 
 # An override that sets a value, not a file: KEY=.. at the top level, or KEY.KEY=.. (names of groups have no dot).
-VALUE = re.compile(rf"(?!hydra\.|sweep\.|metrics[.=])([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP_LEVEL)})=")
+VALUE = re.compile(rf"(?!hydra\.|sweep\.|metrics[.=]|logger=)([A-Za-z_]\w*(\.\w+)+|{'|'.join(TOP_LEVEL)})=")
 
 
 def _run_id(root: Any) -> str:
@@ -101,7 +102,7 @@ class Composer:
         self,
         config_dirs: Sequence[str | Path] = (),
         path: ConfigSearchPath | None = None,
-        name: str = "config",
+        name: str | None = None,
         of_hydra: Sequence[str] = (),
         of_sweep: Sequence[str] = (),
         combined: Mapping[str, Any] | None = None,
@@ -111,17 +112,17 @@ class Composer:
         Args:
             config_dirs: folders that are searched before conf/.
             path: the search path of a running Hydra, instead of conf/.
-            name: the file with the defaults list.
+            name: the file with the defaults list; None for that of the project, or config.
             of_hydra: overrides of Hydra's own keys, of which `hydra.searchpath` counts here.
             of_sweep: overrides of the section `sweep`.
             combined: what that section states of the sweep whose jobs are composed; None where there is no sweep.
 
         Raises:
-            RequestError: one of `config_dirs` does not exist.
+            RequestError: one of `config_dirs` does not exist, or the settings of the project are wrong.
         """
         setbase("1.3")
         self.loader = KeepingLoader(path or search_path(config_dirs), of_hydra)
-        self.name = name
+        self.name = name or find_settings().config_name
         self.of_sweep = list(of_sweep)
         self.combined = combined
         self.composed: dict[tuple[str, ...], DictConfig] = {}

@@ -92,7 +92,7 @@ def _about_file(error: BaseException) -> str | None:
     where = re.match(r"In '(.*?)': ", str(error))
     prefix = f"{where[1]}.yaml: " if where and where[1] not in ("config", "hydra/config") else ""
     if not error.options:
-        return f"{prefix}there is no file {path}.yaml in conf/ or in the folder of --config-dir"
+        return f"{prefix}there is no file {path}.yaml in conf/ or in the folder of --config-dir or of the project"
     listed = re.search(r"Available options in '(.*)':", str(error))
     group = listed[1] if listed else path.rpartition("/")[0]
     name = path.removeprefix(f"{group}/")
@@ -101,7 +101,8 @@ def _about_file(error: BaseException) -> str | None:
     if group == "data" and (overrides := for_own_data(name) or ("/" in name and f"data=npz data.path={name}")):
         own = f"; for data of your own: {overrides}"
     near = nearest(name.rpartition("/")[2], error.options)
-    where_own = f"; {group}/{name}.yaml of your own is found in the folder of --config-dir FOLDER"
+    places = "--config-dir FOLDER, or of config_dir in pyproject.toml"
+    where_own = f"; {group}/{name}.yaml of your own is found in the folder of {places}"
     return f"{prefix}{group}={name}: there is no such choice; {group} has {choices}{own or near or where_own}"
 
 

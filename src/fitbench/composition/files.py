@@ -15,6 +15,7 @@ from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
 from fitbench.errors import RequestError
+from fitbench.project.settings import TABLE, find_settings, use_source
 from fitbench.text import first_line
 from fitbench.untrusted import Unreadable, guarded, parse_yaml, read_file
 
@@ -22,6 +23,7 @@ LARGEST_BYTES = 2**20  # of a file of YAML
 LARGEST_VALUES = 5_000  # keys, values and items in it
 PACKAGE = re.compile(r"[\w$-]+(\.[\w$-]+)*")
 OURS = ("hydra", "main", "schema")  # what Hydra calls its own files, those of conf/, and the schemas of plugins
+PROJECT = TABLE  # what the folders of a project are called
 
 
 def read_yaml(path: Path, largest: int = LARGEST_VALUES) -> tuple[object, str]:
@@ -45,6 +47,21 @@ def read_yaml(path: Path, largest: int = LARGEST_VALUES) -> tuple[object, str]:
         if "cannot start any token" in str(error) and "\t" in text:
             raise Unreadable(f"{error}; lines are indented with spaces, not with tabs") from error
         raise
+
+
+def with_project(path: ConfigSearchPath) -> ConfigSearchPath:
+    """The search path, to which the folders of the user's project are added; its code can be imported from now on.
+
+    Raises:
+        RequestError: the settings of the project are wrong.
+    """
+    settings = find_settings()
+    present = {(element.provider, element.path) for element in path.get_path()}
+    for folder in settings.config_dirs:
+        if (PROJECT, f"file://{folder}") not in present:
+            path.append(PROJECT, f"file://{folder}")
+    use_source(settings)
+    return path
 
 
 class YamlFiles(FileConfigSource):
@@ -107,7 +124,7 @@ def _check_primary(values: object) -> None:
     if not isinstance(defaults, list) or "config" in defaults:
         raise Unreadable(
             "it takes the place of fitbench's config.yaml; to add to that one, name it mine.yaml, begin it with "
-            "'defaults: [config, _self_]', and give --config-name mine"
+            f"'defaults: [config, _self_]', and give --config-name mine, or config_name = \"mine\" in {TABLE}"
         )
 
 
@@ -137,11 +154,12 @@ class Repository(ConfigRepository):
             if (folder / f"{path}.yml").exists():
                 return f"{folder / path}.yml: a file of a configuration is called .yaml; rename it"
             if group and folder.name == group and (folder / f"{name}.yaml").exists():
-                return f"{folder / name}.yaml: --config-dir names the folder that {group}/ is in, {folder.parent}"
+                option = f"{TABLE} config_dir" if source.provider == PROJECT else "--config-dir"
+                return f"{folder / name}.yaml: {option} names the folder that {group}/ is in, {folder.parent}"
         return None
 
     def initialize_sources(self, config_search_path: ConfigSearchPath) -> None:
-        """Find the folders of a search path, those of the user first.
+        """Find the folders of a search path: those that a command names, those of the project, and fitbench's.
 
         Raises:
             RequestError: there is no such folder.
@@ -152,7 +170,7 @@ class Repository(ConfigRepository):
             raise RequestError(f"hydra.searchpath: {error}") from error
         self.sources = [
             YamlFiles(source.provider, source.full_path()) if source.scheme() == "file" else source
-            for source in sorted(self.sources, key=lambda source: source.provider in OURS)
+            for source in sorted(self.sources, key=lambda source: (source.provider in OURS, source.provider == PROJECT))
         ]
         for source in self.sources:
             if source.provider not in OURS and not source.available():

@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fitbench import selection
 from fitbench.composition import continuing
-from fitbench.composition.files import Repository
+from fitbench.composition.files import Repository, with_project
 from fitbench.composition.overrides import read_overrides, refuse_several
 from fitbench.config import SECTIONS, expanded, sweep_section
 from fitbench.errors import RequestError
@@ -37,7 +37,7 @@ class Loader(ConfigLoaderImpl):
     """
 
     def __init__(self, config_search_path: ConfigSearchPath) -> None:
-        self.config_search_path = config_search_path
+        self.config_search_path = with_project(config_search_path)
         self.repository: Repository = Repository(config_search_path)
 
     def read(self, overrides: Sequence[str]) -> list[Override]:
@@ -162,7 +162,7 @@ def _check_sections(composed: DictConfig) -> None:
     """Refuse what a file of an experiment sets in the wrong way."""
     if "experiment" in composed:
         raise RequestError("experiment: a file of this group must begin with the line '# @package _global_'")
-    for group in (*SECTIONS, sweep_section.KEY):
+    for group in (*SECTIONS, "logger", sweep_section.KEY):
         value = _text(composed, group)
         if value is not None:
             raise RequestError(

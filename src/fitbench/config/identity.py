@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 OF_ONE_RUN = ("seed", "fold")
 
 # Of a command, and not of the run that it launches.
-OF_COMMAND = ("outputs", "force", "code", "retry_failed", "fail_fast", "workers", "progress")
+OF_COMMAND = ("outputs", "force", "code", "retry_failed", "fail_fast", "workers", "progress", "logger")
 
 # Which states of earlier runs a run has begun with or continues. What is hashed of them is `training.start.sha256`, and
 # the config_id of the parent, whose seed and fold the run has.

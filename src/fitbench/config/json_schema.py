@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from fitbench.config import data_sections, optimizer_section, schema, sweep_section, training_section
+from fitbench.config import data_sections, logger_section, optimizer_section, schema, sweep_section, training_section
 from fitbench.config.builders import settings_schema
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -28,6 +28,7 @@ SECTIONS = {
     "Schedule": optimizer_section.Schedule,
     "Training": training_section.Training,
     "Distortion": schema.Distortion,
+    "Logger": logger_section.Logger,
     "Sweep": sweep_section.Sweep,
 }
 DROPPED = ("required", "default", "title", "discriminator")  # files may lack keys; the rest is of no use to an editor

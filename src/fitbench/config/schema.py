@@ -37,6 +37,7 @@ from fitbench.config.annotations import (
     expanded,
 )
 from fitbench.config.data_sections import KEYS_OF_KINDS, AnyData
+from fitbench.config.logger_section import Loggers
 from fitbench.config.optimizer_section import Optimizer
 from fitbench.config.parents import Parent
 from fitbench.config.section import Section, SectionOf
@@ -197,6 +198,7 @@ class Config(Section):
         description="the folder of the studies"
     )
     progress: bool = Field(description="whether the terminal shows the progress")
+    logger: Loggers = Field(None, description="places that show the run while it is trained; null: none")
 
     @model_validator(mode="after")
     def _check_fold(self) -> Config:

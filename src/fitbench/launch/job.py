@@ -30,6 +30,9 @@ def run(config: Config) -> tuple[dict[str, Any], bool]:
     """
     result = recorded(config)
     if result is not None:
+        for options in publishing(config):
+            run_id = result["run_id"]
+            write_note(f"{run_id} is finished and is sent nowhere now; 'fitbench publish {run_id} {options}' sends it")
         if lacks_state(config, folder_of(config)):
             write_note(
                 f"{result['run_id']} is finished, but kept no state of its last epoch; force=true trains it "
@@ -41,6 +44,11 @@ def run(config: Config) -> tuple[dict[str, Any], bool]:
     trained = train(config, folder_of(config))
     assert trained is not None  # only trials of a search are pruned
     return trained, False
+
+
+def publishing(config: Config) -> list[str]:
+    """The options of `fitbench publish` that send a run to the places of `logger`, for each of them."""
+    return [] if config.logger is None else config.logger.publishing()
 
 
 def completed(config: Config, result: dict[str, Any]) -> dict[str, Any]:

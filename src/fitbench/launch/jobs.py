@@ -17,6 +17,7 @@ from fitbench.config import sweep_from_hydra, sweep_section
 from fitbench.errors import RequestError
 from fitbench.launch.combinations import combinations, combinations_of, one_section
 from fitbench.launch.sweep_job import Job
+from fitbench.project.settings import find_settings
 
 Entry = Mapping[str, Any]  # `overrides` of several jobs, and their `seeds`: a job for each, or one where there are none
 
@@ -81,7 +82,9 @@ def jobs_of_sets(
         if override.is_hydra_override():
             raise RequestError(f"{override.input_line}: a key of Hydra's own, which is for fitbench train -m alone")
     with explained_errors():
-        master = loader.load_configuration("config", list(arguments), RunMode.MULTIRUN, from_shell=False)
+        master = loader.load_configuration(
+            find_settings().config_name, list(arguments), RunMode.MULTIRUN, from_shell=False
+        )
         params = OmegaConf.to_container(master.hydra.sweeper.params or OmegaConf.create({}))
     assert isinstance(params, dict)
     cases = [case for i, words in enumerate(sets) for case in combinations_of(f"set {i}", words, common, read)]

@@ -15,7 +15,7 @@ from typing import Any
 
 from fitbench.data.fingerprint import fingerprint
 from fitbench.errors import FitbenchError
-from fitbench.launch.job import FingerprintOf, recorded_result
+from fitbench.launch.job import FingerprintOf, publishing, recorded_result
 from fitbench.launch.sweep_job import Job, first_line
 from fitbench.record.files import exists
 from fitbench.record.folder import State, state_of
@@ -164,5 +164,13 @@ def remarks(planned: Sequence[Planned]) -> list[str]:
         f"finished runs that kept no state of their last epoch: {without_state}; force=true trains them again and "
         "keeps it"
     )
+    sent_nowhere = Counter(
+        f"'fitbench publish --study {each.job.config.study} {options}' sends them"
+        for each in planned
+        if each.state is JobState.FINISHED
+        for options in publishing(each.job.config)
+    )
+    unsent = [f"finished runs that are sent nowhere now: {number}; {text}" for text, number in sent_nowhere.items()]
     anew = trained_anew(each.job.folder for each in planned if each.trained)
-    return [*([evaluated] if to_evaluate else []), *([kept] if without_state else []), *([anew] if anew else [])]
+    stated = ((evaluated, to_evaluate), (kept, without_state), (anew, anew))
+    return [*(str(text) for text, holds in stated if holds), *unsent]

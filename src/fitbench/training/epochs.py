@@ -16,6 +16,7 @@ from fitbench.training.callbacks import EarlyStopping, Fingerprints, Pruning, Re
 from fitbench.training.checkpoint import Checkpoint
 from fitbench.training.checkpointing import Checkpoints
 from fitbench.training.fit import fit
+from fitbench.training.logger import Logger
 from fitbench.training.networks import Network
 from fitbench.training.notes import note
 from fitbench.training.parts import Parts
@@ -47,7 +48,13 @@ class Trained:
 
 
 def train(
-    parts: Parts, network: Network, folder: Path, resumed: Checkpoint | None, began: float, trial: Trial | None
+    parts: Parts,
+    network: Network,
+    folder: Path,
+    resumed: Checkpoint | None,
+    began: float,
+    trial: Trial | None,
+    logger: Logger,
 ) -> Trained:
     """Fit the network, and record its epochs and its checkpoints.
 
@@ -58,6 +65,7 @@ def train(
         resumed: what it goes on from.
         began: the `time.perf_counter()` at which this attempt began.
         trial: of a search, which may end the run early.
+        logger: is told of each epoch.
     """
     _notice(parts)
     settings, measures = parts.config.training, parts.measures
@@ -67,29 +75,42 @@ def train(
     if resumed:
         log.info("going on after epoch %d", resumed.epoch)
     write_history(folder, history)
-    definitions = {name: metric.definition for name, metric in measures.metrics.items()}
-    checkpoints = Checkpoints(
-        folder, settings.checkpoint_seconds, states, history, resumed, began, parts.data.sha256, definitions
-    )
+    checkpoints = _checkpoints(parts, folder, states, history, resumed, began)
     pruning = Pruning(trial.prune, history, settings.epochs) if trial is not None else None
     over = resumed is not None and (resumed.stopped or resumed.epoch >= settings.epochs)
-    if pruning is not None:
-        over = pruning.look_back(over) or over
+    over = (pruning is not None and pruning.look_back(over)) or over
     first = settings.epochs if over else len(history)
     with Display(parts.config.progress, settings.epochs, len(parts.kept), measures.primary) as display:
         recorder = Recorder(folder, history, display, measures.needed, measures.step_keys)
-        callbacks = [*states, recorder, checkpoints]
+        logged = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logger.epochs(history))
+        callbacks = [*states, recorder, checkpoints, logged]
         if pruning is not None:
             callbacks.append(pruning)
         try:
             _fit(parts, network, first, callbacks, display)
         finally:  # also when it has ended: what comes after may be interrupted too
             checkpoints.write()
-    assert network.loops is not None
-    measured = fingerprints is None or fingerprints.of_epochs.get(
-        str(measures.kept_epoch(history)["epoch"])
-    ) == fingerprint(network.loops.model)
+    measured = _is_measured(network, fingerprints, measures.kept_epoch(history)["epoch"])
     return Trained(history, checkpoints.fit_seconds(), pruning is not None and pruning.pruned, measured)
+
+
+def _checkpoints(
+    parts: Parts,
+    folder: Path,
+    states: list[keras.callbacks.Callback],
+    history: list[dict[str, Any]],
+    resumed: Checkpoint | None,
+    began: float,
+) -> Checkpoints:
+    seconds, sha256 = parts.config.training.checkpoint_seconds, parts.data.sha256
+    definitions = {name: metric.definition for name, metric in parts.measures.metrics.items()}
+    return Checkpoints(folder, seconds, states, history, resumed, began, sha256, definitions)
+
+
+def _is_measured(network: Network, fingerprints: Fingerprints | None, epoch: int) -> bool:
+    """Whether the model has the weights that were validated in this epoch."""
+    assert network.loops is not None
+    return fingerprints is None or fingerprints.of_epochs.get(str(epoch)) == fingerprint(network.loops.model)
 
 
 def _notice(parts: Parts) -> None:

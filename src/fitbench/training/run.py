@@ -26,6 +26,7 @@ from fitbench.record.reading import read_result
 from fitbench.record.result import write_pruned, write_result
 from fitbench.tasks import task_of
 from fitbench.training import attempts, backend, measures
+from fitbench.training.logger import Logger, logged
 from fitbench.training.measures import Measures
 from fitbench.training.randomness import seed
 from fitbench.training.trial import Trial
@@ -42,8 +43,7 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
 
     Raises:
         Claimed: another process works on the run.
-        FitbenchError: the run failed for a reason that the message explains. Whatever it fails of, error.txt holds
-            the traceback.
+        FitbenchError: the run failed for a reason that the message explains; error.txt holds the traceback.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with claim(folder, wait=True):
@@ -60,7 +60,8 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
         log.info("attempt %d of %s", attempt, folder.name)
         write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
         try:
-            result = _train(config, folder, attempt, trial)
+            with logged(config, folder) as logger:
+                result = _train(config, folder, attempt, trial, logger)
         except Claimed:  # another process has taken the run over, and error.txt would be its
             raise
         except Exception as error:
@@ -103,7 +104,7 @@ def _check_names(folder: Path) -> None:
         raise FitbenchError(f"{path}: is no folder, where the run writes its checkpoints; move it away")
 
 
-def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> dict[str, Any] | None:
+def _train(config: Config, folder: Path, attempt: int, trial: Trial | None, logger: Logger) -> dict[str, Any] | None:
     """The attempt from top to bottom; gives the result, None if the trial was pruned."""
     began = time.perf_counter()
     check_parent(config)
@@ -126,7 +127,7 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None) -> d
         rehearsal.rehearse(parts, model, folder)
         note(folder, code)
         if config.training.epochs:
-            trained = epochs.train(parts, network, folder, resumed, began, trial)
+            trained = epochs.train(parts, network, folder, resumed, began, trial, logger)
         else:
             trained = epochs.solve(parts, network)
         outcome.write_model(model, folder)

@@ -1,0 +1,70 @@
+"""The section `logger` of the configuration: the places that show a run while it is trained."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from fitbench.config.annotations import Allowed, PathText, expanded
+from fitbench.config.section import Section
+
+Folder = Annotated[PathText, AfterValidator(expanded), Allowed("the path of a folder")]
+ADDRESSES = {"tensorboard": "folder", "mlflow": "uri", "wandb": "folder"}  # the keys that `--uri` stands for
+ADDRESS = "an address without a password, because each run records it; MLFLOW_TRACKING_URI may have one"
+
+
+def _without_password(uri: str) -> str:
+    if urlsplit(uri).password is not None:
+        raise ValueError(ADDRESS)
+    return uri
+
+
+class TensorBoardLogger(Section):
+    """Event files for TensorBoard."""
+
+    folder: Folder | None = Field(
+        description="the event files are in <folder>/<study>/<run_id>/; null: in <run folder>/tensorboard/"
+    )
+
+
+class MlflowLogger(Section):
+    """A run of MLflow."""
+
+    uri: Annotated[str, AfterValidator(_without_password), Allowed(ADDRESS)] | None = Field(
+        description="a server or a database; null: that of MLFLOW_TRACKING_URI, or else sqlite:///mlflow.db in the "
+        "current folder"
+    )
+    experiment: str | None = Field(description="the experiment that has the run; null: the name of the study")
+
+
+class WandbLogger(Section):
+    """A run of Weights & Biases."""
+
+    project: str | None = Field(description="the project that has the run; null: the name of the study")
+    entity: str | None = Field(description="the user or the team that has the project; null: that of the key")
+    mode: Literal["online", "offline"] | None = Field(
+        description="null: that of WANDB_MODE, or else online with a key, and offline without one"
+    )
+    folder: Folder | None = Field(description="the files are in <folder>/wandb/; null: in <run folder>/wandb/")
+
+
+class Logger(Section):
+    """The places that show a run while it is trained, none or several."""
+
+    tensorboard: TensorBoardLogger | None = Field(None, description="TensorBoard")
+    mlflow: MlflowLogger | None = Field(None, description="MLflow")
+    wandb: WandbLogger | None = Field(None, description="Weights & Biases")
+
+    def publishing(self) -> list[str]:
+        """The options of `fitbench publish` that send a recorded run to these places, for each of them."""
+        chosen = {"tensorboard": self.tensorboard, "mlflow": self.mlflow, "wandb": self.wandb}
+        return [
+            f"--to {name}" + (f" --uri {address}" if (address := getattr(place, ADDRESSES[name], None)) else "")
+            for name, place in chosen.items()
+            if place is not None
+        ]
+
+
+Loggers = Annotated[Logger | None, BeforeValidator(lambda value: value or None)]  # logger=none is an empty section

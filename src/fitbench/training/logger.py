@@ -1,0 +1,102 @@
+"""Tells the trackers of `logger` about a run while it is trained. No Keras here: it begins before the data are read."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from fitbench.config import Config
+from fitbench.errors import RequestError
+from fitbench.record.claims import Claimed
+from fitbench.record.folder import State
+from fitbench.record.history import read_history
+from fitbench.record.reading import read_pruned, read_result
+from fitbench.trackers.opening import opened
+from fitbench.trackers.tracker import Sender, TrackerError
+from fitbench.training.notes import note
+
+
+class Logger:
+    """Sends the epochs of a run, and how it ends. A tracker that fails in between is left out; the run goes on.
+
+    Args:
+        folder: of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.senders: list[Sender] = []
+
+    def begin(self, config: Config) -> None:
+        """Open the trackers of the configuration.
+
+        Raises:
+            RequestError: one is not installed, lacks a setting, or does not answer.
+        """
+        try:
+            for tracker in opened(config, self.folder):
+                self.senders.append(Sender(tracker))
+                tracker.state(State.running, time.time())
+        except TrackerError as error:
+            raise RequestError(
+                f"{error}; nothing was trained; without logger=NAME it is, and 'fitbench publish' sends it later"
+            ) from error
+
+    def epochs(self, history: list[dict[str, Any]]) -> None:
+        """Send what the trackers lack of the epochs so far."""
+        self._each(lambda sender: sender.send(history, time.time()))
+
+    def end(self, state: State | None) -> None:
+        """Send what the run has recorded, and its state; None: another process has the run now."""
+        if state is not None and self.senders:
+            history = read_history(self.folder)
+            result = {State.finished: read_result, State.pruned: read_pruned}.get(state, _nothing)(self.folder)
+            self._each(lambda sender: sender.end(history, result, state, time.time()))
+        self._each(lambda sender: sender.tracker.close())
+
+    def _each(self, action: Callable[[Sender], None]) -> None:
+        for sender in [*self.senders]:
+            try:
+                action(sender)
+            except TrackerError as error:
+                self.senders.remove(sender)
+                name, run_id = sender.tracker.name, self.folder.name
+                note(
+                    f"{error}; {run_id} goes on without it, and 'fitbench publish {run_id} --to {name}' sends what it "
+                    "lacks"
+                )
+                with contextlib.suppress(TrackerError):  # it has been told
+                    sender.tracker.close()
+
+
+def _nothing(folder: Path) -> None:
+    """No result is recorded."""
+
+
+@contextlib.contextmanager
+def logged(config: Config, folder: Path) -> Iterator[Logger]:
+    """Log the run that is trained in this block, and how the block has ended.
+
+    Raises:
+        RequestError: as `Logger.begin`.
+    """
+    logger = Logger(folder)
+    state: State | None = State.interrupted
+    try:
+        logger.begin(config)
+        yield logger
+        state = State.finished if (folder / "result.json").exists() else State.pruned
+    except Claimed:
+        state = None
+        raise
+    except Exception:
+        state = State.failed
+        raise
+    except SystemExit as error:
+        state = State.failed if type(error) is SystemExit else state  # a signal raises a subclass
+        raise
+    finally:
+        logger.end(state)

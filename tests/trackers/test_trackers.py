@@ -1,0 +1,144 @@
+"""Each tracker with the real package: what a run sends, in several attempts, and after it was trained again."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from fitbench.errors import RequestError
+from fitbench.record.folder import State
+from fitbench.trackers import wandb_files
+from fitbench.trackers.mlflow import MlflowTracker
+from fitbench.trackers.tensorboard import TensorBoardTracker
+from fitbench.trackers.tracker import Description, Sender
+from fitbench.trackers.wandb import WandbTracker
+
+from .. import tracking
+
+CONFIG = {
+    "data": {"name": "digits"},
+    "model": {"name": "mlp", "hidden": [30, 20]},
+    "optimizer": {"name": "adam", "learning_rate": 0.1},
+    "training": {"epochs": 4},
+    "seed": 1,
+    "fold": 2,
+    "workers": 3,
+}
+METRICS = {"test_accuracy": 0.5, "val_loss": 0.25, "val_accuracy": None, "best_epoch": 2, "epochs": 4}
+LOSSES = [2.0, 0.1, 1 / 3, 0.25]
+
+
+def described(name: str, folder: Path) -> Description:
+    return Description(name, "digits-mlp-adam-0123abcd-s1-f2", CONFIG, folder=str(folder / name))
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    with tracking.alone(tmp_path_factory.mktemp("trackers")) as folder:
+        yield folder
+
+
+def history(losses: list[float]) -> list[dict]:
+    return [
+        {"epoch": number, "seconds": 0.5, "loss": loss, "val_loss": None} for number, loss in enumerate(losses, start=1)
+    ]
+
+
+def attempt(tracker, epochs: list[dict], state: State, result: dict | None = None) -> None:
+    """Send what one attempt of a run sends."""
+    sender = Sender(tracker)
+    tracker.state(State.running, 1000.0)
+    for number in range(1, len(epochs) + 1):
+        sender.send(epochs[:number], 1000.0 + number)
+    sender.end(epochs, result, state, 1010.0)
+    tracker.close()
+
+
+OPEN = {
+    "mlflow": lambda run, folder: MlflowTracker(run),
+    "tensorboard": lambda run, folder: TensorBoardTracker(run, folder / run.study / "events"),
+    "wandb": lambda run, folder: WandbTracker(run, folder / run.study),
+}
+LOOK = {
+    "mlflow": lambda study, folder: tracking.in_mlflow(study)[1],
+    "tensorboard": lambda study, folder: tracking.in_tensorboard(folder / study / "events"),
+    "wandb": lambda study, folder: tracking.in_wandb(folder / study)[0],
+}
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_each_epoch_is_sent_once_over_attempts(alone, name):
+    """The second attempt begins before the end of the first one, as after a kill, and the third has nothing to add."""
+    run = described(f"attempts-{name}", alone)
+    attempt(OPEN[name](run, alone), history(LOSSES[:3]), State.interrupted)
+    for _ in range(2):
+        attempt(OPEN[name](run, alone), history(LOSSES), State.finished, {"metrics": METRICS})
+    points = LOOK[name](run.study, alone)
+    assert [step for step, _ in points["loss"]] == [1, 2, 3, 4]
+    assert [value for _, value in points["loss"]] == pytest.approx(LOSSES, rel=1e-6)
+    if name == "wandb":
+        points |= {key: [(4, value)] for key, value in tracking.in_wandb(alone / run.study)[1].items()}
+    assert {key: [value for _, value in points[key]] for key in ("test_accuracy", "final_val_loss", "best_epoch")} == {
+        "test_accuracy": [0.5], "final_val_loss": [0.25], "best_epoch": [2]
+    }  # fmt: skip
+    assert "final_val_accuracy" not in points
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_a_run_that_was_trained_again_takes_the_place_of_the_former(alone, name):
+    run = described(f"again-{name}", alone)
+    attempt(OPEN[name](run, alone), history(LOSSES), State.finished, {"metrics": METRICS})
+    other = [2.0, 0.1, 0.5]
+    attempt(OPEN[name](run, alone), history(other), State.finished, {"metrics": METRICS})
+    if name == "wandb":  # W&B removes nothing: it is another run
+        steps, _ = wandb_files.read(OPEN[name](run, alone)._files())
+        points = {"loss": [(step, values["loss"]) for step, values in steps.items()]}
+    else:
+        points = LOOK[name](run.study, alone)
+    assert [step for step, _ in points["loss"]] == [1, 2, 3]
+    assert [value for _, value in points["loss"]] == pytest.approx(other, rel=1e-6)
+
+
+def test_fewer_epochs_than_before_are_another_training(alone):
+    run = described("fewer", alone)
+    attempt(OPEN["tensorboard"](run, alone), history(LOSSES), State.finished)
+    attempt(OPEN["tensorboard"](run, alone), history(LOSSES[:2]), State.finished)
+    assert [step for step, _ in tracking.in_tensorboard(alone / "fewer" / "events")["loss"]] == [1, 2]
+
+
+def test_mlflow_has_parameters_tags_and_times(alone):
+    run = described("parameters", alone)
+    attempt(OPEN["mlflow"](run, alone), history(LOSSES), State.pruned, {"metrics": METRICS})
+    found, _ = tracking.in_mlflow("parameters")
+    assert found.data.params == {
+        "data.name": "digits", "model.name": "mlp", "model.hidden": "[30, 20]", "optimizer.name": "adam",
+        "optimizer.learning_rate": "0.1", "training.epochs": "4", "seed": "1", "fold": "2",
+    }  # fmt: skip
+    tags = {"study": "parameters", "seed": "1", "fold": "2", "config_id": "0123abcd", "fitbench.state": "pruned"}
+    assert tags.items() <= found.data.tags.items()
+    assert (found.info.status, found.info.end_time) == ("KILLED", 1010_000)
+
+
+def test_a_torn_event_file_ends_before_the_record_that_was_being_written(alone):
+    run = described("torn", alone)
+    attempt(OPEN["tensorboard"](run, alone), history(LOSSES[:2]), State.interrupted)
+    tracker = OPEN["tensorboard"](run, alone)
+    [path] = tracker.folder.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.index(b"val_loss", whole.index(b"val_loss") + 1)])  # within the second epoch
+    assert set(OPEN["tensorboard"](run, alone).losses()) == {1}
+    attempt(OPEN["tensorboard"](run, alone), history(LOSSES), State.finished)
+    assert [step for step, _ in tracking.in_tensorboard(tracker.folder)["loss"]] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_a_missing_package_is_refused_with_the_command_that_installs_it(alone, name, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(RequestError, match=rf"logger={name} needs pip install 'fitbench\[{name}\]'"):
+        OPEN[name](described("missing", alone), alone)
+
+
+def test_wandb_asks_for_no_key(alone):
+    with pytest.raises(RequestError, match="mode is online, but W&B has no key"):
+        WandbTracker(described("no-key", alone), alone / "no-key", mode="online")
+    assert not (alone / "no-key").exists()
