@@ -38,9 +38,11 @@ def _worded(change: Callable[[str], str]) -> Iterator[None]:
             raise
 
 
-def in_python() -> AbstractContextManager[None]:
-    """A block in which notes and errors are `of_python`."""
-    return _worded(of_python)
+@contextmanager
+def in_python() -> Iterator[None]:
+    """A block, or a function, whose notes and errors are `of_python`."""
+    with _worded(of_python):
+        yield
 
 
 def named_data(paths: Sequence[str]) -> AbstractContextManager[None]:
