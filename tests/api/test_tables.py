@@ -1,6 +1,8 @@
 """Recorded runs as DataFrames: those of `load_runs`, and the numbers that `fitbench compare` prints."""
 
+import inspect
 import io
+import pydoc
 
 import pandas as pd
 import pytest
@@ -62,3 +64,11 @@ def test_compare_has_the_numbers_of_the_command(recorded, call):
     ):
         with pytest.raises(fitbench.RequestError, match=f"^{message}"):
             fitbench.compare(study="one", outputs=recorded, **wrong)
+
+
+def test_help_and_completion_show_what_is_documented():
+    assert {name for name in dir(fitbench) if not name.startswith("_")} == set(fitbench.__all__) - {"__version__"}
+    assert list(inspect.signature(fitbench.search).parameters)[:3] == ["space", "overrides", "trials"]
+    for function in (fitbench.train, fitbench.sweep, fitbench.search, fitbench.runs, fitbench.compare):
+        assert "Raises:" in pydoc.render_doc(function, renderer=pydoc.plaintext)
+        assert all(f"{name}" in inspect.getdoc(function) for name in inspect.signature(function).parameters)
