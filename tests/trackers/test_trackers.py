@@ -141,7 +141,7 @@ def test_a_missing_package_is_refused_with_the_command_that_installs_it(alone, n
 
 
 def test_wandb_asks_for_no_key(alone):
-    with pytest.raises(RequestError, match="mode is online, but W&B has no key"):
+    with pytest.raises(RequestError, match="mode of W&B is online, but it has no key"):
         WandbTracker(described("no-key", alone), alone / "no-key", mode="online")
     assert not (alone / "no-key").exists()
 
@@ -170,3 +170,15 @@ def test_a_server_that_asks_to_wait_for_an_hour_holds_no_run(alone, monkeypatch)
         with pytest.raises(TrackerError, match="does not answer"):
             MlflowTracker(described("busy", alone), f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
+
+
+def test_wandbs_mode_may_be_disabled_and_a_wrong_one_is_refused(alone, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    (alone / "picture.png").write_bytes(b"picture")
+    tracker = WandbTracker(described("disabled", alone), alone / "disabled")
+    tracker.file(alone / "picture.png")
+    tracker.close()
+    assert not (alone / "disabled").exists()
+    monkeypatch.setenv("WANDB_MODE", "sometimes")
+    with pytest.raises(RequestError, match="WANDB_MODE is 'sometimes'; it must be online, offline or disabled"):
+        WandbTracker(described("wrong", alone), alone / "wrong")
