@@ -79,6 +79,20 @@ def test_an_accuracy_of_zero_keeps_the_axis_of_the_plot_linear(define, composed,
     assert chart(table, results).axes[0].get_xscale() == "linear"
 
 
+def test_an_interval_and_the_axis_of_the_plot_end_where_the_metric_does(define, composed, measure):
+    from fitbench.tables.outcome import outcomes
+
+    rows = [{"label": "a", "claimed": "0.80", "overrides": ["model=mlp"]}]
+    table = read(define(rows, unit="accuracy"))
+    measure(table, "a", {0: 0.6667, 1: 0.9556, 2: 0.4222})
+    results = outcomes(table, measured.read_runs(table, composed(table)))
+    assert results[0].judgement.half_width > 1
+    assert results[0].judgement.interval == pytest.approx((-0.795, 0.195))  # 0.80 stands for 0.795 to 0.805
+    axes = chart(table, results).axes[0]
+    assert [list(line.get_xdata()) for line in axes.lines if line.get_gid() == "interval"] == [[0, 1]]
+    assert 0 <= axes.get_xlim()[0] < axes.get_xlim()[1] <= 1
+
+
 def test_the_plot_is_a_png(small, records):
     write_record(small, records)
     assert imread(small.folder / "claimed_measured.png").shape[1] == 2100

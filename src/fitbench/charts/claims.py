@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench.analysis.axes import Ends
+from fitbench.analysis.axes import UNLIMITED, Ends, is_logarithmic
 from fitbench.analysis.palette import ACCENT, FAINT, GREY, MAIN
 from fitbench.charts import paper
 
@@ -37,7 +37,7 @@ class ClaimRow:
         claim: the ends of what is claimed, equal for a single number.
         tolerance: the ends of what agrees with the claim.
         mean: the mean over the seeds.
-        interval: around the mean, as wide as the 95% interval of the difference.
+        interval: around the mean, as wide as the 95% interval of the difference, within the range of the metric.
         seeds: the value of each seed.
     """
 
@@ -49,11 +49,11 @@ class ClaimRow:
     seeds: Sequence[float]
 
 
-def draw_claims(rows: Sequence[ClaimRow], heading: str) -> Figure:
+def draw_claims(rows: Sequence[ClaimRow], heading: str, limits: Ends = UNLIMITED) -> Figure:
     """The rows from the top: the claim (a diamond, a bar for a range), and below it the mean and the single seeds.
 
     The grey band around a claim is the tolerance, which may be cut off at the edge. A printed claim stands for all that
-    rounds to it, so a diamond may lie just beyond the line. `heading` names the axis.
+    rounds to it, so a diamond may lie just beyond the line. `heading` names the axis, which ends at `limits` at most.
     """
     numbers = [value for row in rows for value in (*row.seeds, *(row.interval or ()), *(row.claim or ()))]
     with paper.style():
@@ -63,7 +63,7 @@ def draw_claims(rows: Sequence[ClaimRow], heading: str) -> Figure:
             _draw_claim(axes, place - APART, row)
             _draw_measured(axes, place + APART, row)
         paper.name_rows(axes, [row.label for row in rows], LABEL_INCHES)
-        paper.fit(axes.xaxis, numbers)
+        paper.fit(axes.xaxis, numbers, limits, log=is_logarithmic(numbers))
         axes.set_xlabel(heading)
         axes.hlines(np.arange(len(rows) - 1) + 0.5, 0, 1, transform=axes.get_yaxis_transform(), color=FAINT, lw=0.5)
         paper.legend_above(figure, _handles(), LEGEND)

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 def chart(table: Table, results: Sequence[Outcome]) -> Figure:
     """Claimed against measured, a line for each outcome. One without claim and measurement keeps its place."""
-    return draw_claims([_row(table, outcome) for outcome in results], table.heading)
+    limits = ends((table.metric.low, table.metric.high), table.unit)
+    return draw_claims([_row(table, outcome) for outcome in results], table.heading, limits)
 
 
 def _row(table: Table, outcome: Outcome) -> ClaimRow:
     claim, unit = outcome.row.claim, table.unit
     mean, half_width = outcome.judgement.measured.mean, outcome.judgement.half_width
-    around = None if mean is None or half_width is None else (mean - half_width, mean + half_width)
+    least, most, around = table.metric.low, table.metric.high, None
+    if mean is not None and half_width is not None:
+        around = max(least, mean - half_width), min(most, mean + half_width)
     return ClaimRow(
         label=outcome.row.label,
         claim=None if claim is None else ends((claim.low, claim.high), unit),

@@ -36,6 +36,9 @@ normally. Close to the end of a metric's range they do not. In simulations of ac
 0.6 (1 - p) it is 6%, with a deviation of 1 - p it is 8%, and nearly all of these are 'better'. Rows are not corrected
 for their number: a correction widens the intervals, and a wider interval must not turn 'worse' into 'reproduced'. The
 table says how many false verdicts to expect instead.
+
+What is shown of an interval ends where the metric does: no accuracy is above 1, so none is more than 0.2 above a claim
+of 0.8. The verdict is that of the whole interval: one that excludes zero still does so.
 """
 
 from __future__ import annotations
@@ -106,10 +109,11 @@ class Judgement:
         verdict: the verdict on the row.
         measured: mean, standard deviation and interval of the mean over the seeds.
         difference: the mean less the claim; 0 inside the range that the printed claim stands for.
-        half_width: of the 95% interval of the difference.
+        half_width: of the 95% interval of the difference, before the interval is cut off.
         seeds_needed: of an inconclusive row, the fewest seeds that decide if mean and deviation stay as they are; None
             where no number of seeds does.
         limit: of an inconclusive row with an interval, what remains of the half-width with any number of seeds.
+        possible: the ends of the differences that the range of the metric allows.
     """
 
     verdict: Verdict
@@ -118,13 +122,15 @@ class Judgement:
     half_width: float | None = None
     seeds_needed: int | None = None
     limit: Limit | None = None
+    possible: Interval = (-math.inf, math.inf)
 
     @property
     def interval(self) -> Interval | None:
-        """The 95% interval of the difference."""
+        """The 95% interval of the difference, cut off where no difference is possible."""
         if self.difference is None or self.half_width is None:
             return None
-        return self.difference - self.half_width, self.difference + self.half_width
+        low, high = self.possible
+        return max(low, self.difference - self.half_width), min(high, self.difference + self.half_width)
 
 
 def judge(
@@ -154,7 +160,8 @@ def judge(
         return Judgement(Verdict.no_claim, summary)
     if summary.mean is None:
         return Judgement(Verdict.not_run, summary)
-    difference = summary.mean - min(max(summary.mean, claim.lowest), claim.highest)
+    difference = _distance(summary.mean, claim)
+    possible = _distance(metric.low, claim), _distance(metric.high, claim)
     if summary.interval is None:
         return Judgement(Verdict.inconclusive, summary, difference, None, statistics.FEWEST)
     if not (sets.same or metric.proportion or sets.bootstrap_variance is not None):
@@ -167,9 +174,14 @@ def judge(
 
     verdict = verdict_with(summary.n)
     if verdict is not Verdict.inconclusive:
-        return Judgement(verdict, summary, difference, half_width(summary.n))
+        return Judgement(verdict, summary, difference, half_width(summary.n), possible=possible)
     needed = _seeds_needed(summary.n, verdict_with)
-    return Judgement(verdict, summary, difference, half_width(summary.n), needed, half_width.limit())
+    return Judgement(verdict, summary, difference, half_width(summary.n), needed, half_width.limit(), possible)
+
+
+def _distance(value: float, claim: Claim) -> float:
+    """How far a value is from those that the printed claim stands for, with its sign; 0 among them."""
+    return value - min(max(value, claim.lowest), claim.highest)
 
 
 def _verdict(difference: float, half_width: float, tolerance: float, higher_is_better: bool) -> Verdict:
