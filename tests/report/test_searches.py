@@ -9,7 +9,7 @@ import pytest
 
 from fitbench.analysis.frame import load_runs
 from fitbench.analysis.request import Which
-from fitbench.analysis.search_record import FILE, read_search
+from fitbench.analysis.search_record import FILE, read_search, why_unrated
 from fitbench.errors import FitbenchError
 from fitbench.quantities import of_schema_1, quantities
 from fitbench.report.content import collect
@@ -54,6 +54,14 @@ def search(**changes: Any) -> dict[str, Any]:
 def study(make_run, tmp_path) -> Path:
     """The folder of a study with one run."""
     return make_run("study=default").parent
+
+
+def test_why_importances_are_not_known():
+    few = search(importance={"val_accuracy": {}})
+    assert why_unrated(few) == "not known: that takes 10 finished trials, and 3 have finished"
+    many = search(trials=[trial(number, 0.8) for number in range(10)])
+    assert why_unrated(many | {"total": 12}) == "computed when the launch ends"
+    assert why_unrated(many | {"total": 10}).startswith("not known: all finished trials have the same value")
 
 
 def write(study: Path, content: Any) -> None:

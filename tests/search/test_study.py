@@ -138,6 +138,7 @@ def test_search_goes_on_with_more_trials_as_if_it_had_been_asked_for_them_at_onc
 def test_search_that_is_over_is_reported_and_not_touched(search, capsys):
     first = search(*SPACE, "search.trials=6")
     said = capsys.readouterr().out
+    assert "Importance for val_accuracy: not known: that takes 10 finished trials, and " in said
     journal = (first.folder / "search.journal").read_bytes()
     assert search(*SPACE, "search.trials=6").record == first.record
     assert capsys.readouterr().out == said

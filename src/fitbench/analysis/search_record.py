@@ -21,6 +21,7 @@ from fitbench.record.schemas import Search, TrialState, check
 
 FILE = "search.json"
 SCHEMA = 1
+FEWEST = 10  # finished trials from which importances are computed
 MOST_VALUES = 2_000_000  # in a file: 10,000 trials of 200 epochs
 STATES = get_args(TrialState)
 DIGITS = 4  # of an objective that nothing describes
@@ -63,6 +64,17 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
         last[name] = key.replace("/", ".").rpartition(".")[2] + (f" ({choice})" if choice else "")
     counts = Counter(last.values())
     return {name: short if counts[short] == 1 else name for name, short in last.items()}
+
+
+def why_unrated(record: Record) -> str:
+    """Why the importances of the parameters are not known."""
+    finished = sum(trial["state"] == "finished" for trial in record["trials"])
+    if finished < FEWEST:
+        have = "has" if finished == 1 else "have"
+        return f"not known: that takes {FEWEST} finished trials, and {finished} {have} finished"
+    if len(record["trials"]) < (record.get("total") or 0):
+        return "computed when the launch ends"
+    return "not known: all finished trials have the same value, or no parameter that all of them have varies"
 
 
 def objective_quantity(

@@ -10,7 +10,7 @@ from typing import Any
 
 from fitbench.analysis.axes import window
 from fitbench.analysis.frame import without_folder
-from fitbench.analysis.search_record import STATES, Record, objective_quantity, read_search, short_names
+from fitbench.analysis.search_record import STATES, Record, objective_quantity, read_search, short_names, why_unrated
 from fitbench.analysis.series import axis_label
 from fitbench.analysis.telling import text
 from fitbench.errors import FitbenchError
@@ -68,6 +68,7 @@ def _collected(record: Record, study: str, run_at: Mapping[str, int], recorded: 
         "objectives": [_objective(record, i, quantity, trials) for i, quantity in enumerate(quantities)],
         "parameters": [_parameter(record["space"][key], key, labels[key], trials) for key in keys],
         "importance": [[(i, share[key]) for i, key in enumerate(keys) if key in share] for share in shares],
+        "unrated": why_unrated(record),
         "numbers": kept,
         "states": [trial["state"] for trial in trials],
         "epochs": [trial["epochs"] for trial in trials],

@@ -16,7 +16,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from fitbench.analysis.search_record import FILE, SCHEMA
+from fitbench.analysis.search_record import FEWEST, FILE, SCHEMA
 from fitbench.record.claims import claimed
 from fitbench.record.files import write_whole
 from fitbench.search.objectives import Objective
@@ -24,7 +24,6 @@ from fitbench.search.pruning import pruner
 from fitbench.search.study import Study
 from fitbench.untrusted import LONGEST_TEXT
 
-FEWEST = 10  # finished trials from which importances are computed
 STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fitbench.analysis.search_record import objective_text, parted, short_names
+from fitbench.analysis.search_record import objective_text, parted, short_names, why_unrated
 from fitbench.columns import Column, print_columns
 from fitbench.config import fold_overrides
 from fitbench.text import clean, console, duration
@@ -55,11 +55,10 @@ def print_summary(record: dict[str, Any], commands: Mapping[str, str], drawn: st
     dropped = print_columns(out, _columns(best[:SHOWN], record))
     if dropped:
         out.print(f"in a wider terminal: {', '.join(dropped)}", style="dim", soft_wrap=True)
+    short = short_names(list(record["space"]))
     for name, shares in record["importance"].items():
-        if shares:
-            short = short_names(list(record["space"]))
-            texts = ", ".join(f"{short[key]} {share:.2f}" for key, share in shares.items())
-            out.print(f"Importance for {name}: {texts}", soft_wrap=True)
+        texts = ", ".join(f"{short[key]} {share:.2f}" for key, share in shares.items())
+        out.print(f"Importance for {name}: {texts or why_unrated(record)}", soft_wrap=True)
     if drawn is not None:
         out.print(drawn, soft_wrap=True)
     for what, command in commands.items():

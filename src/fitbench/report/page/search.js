@@ -102,8 +102,10 @@ function shareOf(search, of) {
 
 function shareRows(search) {
   const found = [...search.importance[search.choice.up]].sort((a, b) => b[1] - a[1]);
-  if (!found.length)
-    return [el("p", { class: "hint" }, "Not known: that takes four finished trials with different values.")];
+  if (!found.length) {
+    const why = search.unrated;
+    return [el("p", { class: "hint" }, `${why[0].toUpperCase()}${why.slice(1)}.`)];
+  }
   const most = Math.max(...found.map(([, share]) => share)) || 1;
   const rows = found.map(([i, share]) => {
     const { name, label } = search.parameters[i];
