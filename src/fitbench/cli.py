@@ -269,8 +269,8 @@ def compare(
         str | None,
         typer.Option(
             help="any recorded number, as val_macro_f1; several with commas, of which the first ranks; of two runs a "
-            "metric of their task, as macro_f1; default the primary metric on the test part, with folds on the "
-            "validation part"
+            "metric of their task, as macro_f1; default the primary metric on the test part, with folds "
+            "and of searches on the validation part"
         ),
     ] = None,
     pivot: Annotated[
@@ -376,8 +376,8 @@ def report(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="the metric that ranks the groups; default the primary metric on the test part, with folds on the "
-            "validation part"
+            help="the metric that ranks the groups; default the primary metric on the test part, with folds "
+            "and of searches on the validation part"
         ),
     ] = None,
     where: Where = None,

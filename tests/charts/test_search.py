@@ -270,6 +270,8 @@ def test_a_slice_has_the_axis_that_its_space_says(drawn):
     assert [axes.get_xscale() for axes in (rate, dropout, batch)] == ["log", "linear", "linear"]
     assert sorted(marks(rate, "finished")) == [(1e-3, 0.93), (1e-2, 0.92), (0.1, 0.91)]
     assert [text.get_text() for text in batch.get_xticklabels()] == ["128", "32"]
+    assert [line.get_xdata()[0] for line in batch.lines if line.get_gid() == "between choices"] == [0.5]
+    assert "trials of the same choice stand side by side" in batch.figure.legends[0].get_title().get_text()
     by_choice = {y: round(x) for x, y in marks(batch, "finished")}
     assert by_choice == {0.91: 0, 0.92: 1, 0.93: 0}
     assert rate.get_xlim()[0] < 1e-5

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fitbench.analysis.frame import load_runs
-from fitbench.analysis.request import Which
+from fitbench.analysis.request import Which, measured
 from fitbench.analysis.search_record import FILE, read_search, why_unrated
 from fitbench.errors import FitbenchError
 from fitbench.quantities import of_schema_1, quantities
@@ -54,6 +54,12 @@ def search(**changes: Any) -> dict[str, Any]:
 def study(make_run, tmp_path) -> Path:
     """The folder of a study with one run."""
     return make_run("study=default").parent
+
+
+def test_the_runs_of_a_search_are_compared_on_the_validation_part(study):
+    assert measured(load_runs(study), None).column == "metrics.test_accuracy"
+    write(study, search())
+    assert measured(load_runs(study), None).column == "metrics.val_accuracy"
 
 
 def test_why_importances_are_not_known():

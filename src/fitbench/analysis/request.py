@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitbench import metrics
@@ -13,6 +14,7 @@ from fitbench.analysis.frame import (
     quantities_of,
     say_unread,
 )
+from fitbench.analysis.search_record import FILE as SEARCH
 from fitbench.analysis.studies import Which, fitting, narrowed, of_named_studies
 from fitbench.analysis.telling import default_keys
 from fitbench.errors import RequestError
@@ -57,7 +59,8 @@ def measured(frame: pd.DataFrame, metric: str | None) -> Quantity:
     """The quantity that `--metric` names; None stands for the primary metric of the runs.
 
     It is that on the test part. It is that on the validation part where all finished runs have folds, which are there
-    to validate, or where one of them has no test part, which folds do not need.
+    to validate, where one of them has no test part, which folds do not need, and in the studies of searches, which have
+    chosen by the validation part.
 
     Raises:
         RequestError: the runs do not record it, or have different definitions of it.
@@ -69,7 +72,14 @@ def default_part(frame: pd.DataFrame) -> str:
     """The part on which the runs are compared unless a person says otherwise: 'val' or 'test', see `measured`."""
     finished = frame[frame["state"] == "finished"]
     counted = finished if len(finished) else frame
-    return "val" if counted["fold"].notna().all() or (counted["dataset.test"] == 0).any() else "test"
+    by_validation = counted["fold"].notna().all() or (counted["dataset.test"] == 0).any() or _of_searches(counted)
+    return "val" if by_validation else "test"
+
+
+def _of_searches(frame: pd.DataFrame) -> bool:
+    """Whether the runs belong to studies of searches, and all have a validation part."""
+    studies = {Path(folder).parent for folder in frame["folder"]}
+    return not (frame["dataset.validation"] == 0).any() and all((study / SEARCH).is_file() for study in studies)
 
 
 def keys(frame: pd.DataFrame, by: str | None) -> list[str]:

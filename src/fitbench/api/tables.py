@@ -65,7 +65,7 @@ def compare(
         paths, where, study, outputs: which runs, as in `fitbench.runs`.
         by: the columns that define the groups, as ["model.name", "optimizer.name"]; default the columns that vary.
         metric: any recorded number, as "val_macro_f1"; of several the first ranks. Default: the primary metric on the
-            test part, with folds on the validation part.
+            test part, with folds and of searches on the validation part.
         baseline: the group to compare with, as "mlp,adam" or "model=mlp"; default the best.
 
     Returns:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis.axes import LARGEST, SMALLEST
+from fitbench.analysis.palette import FAINT
 from fitbench.analysis.telling import text
 from fitbench.charts import paper
 from fitbench.charts.labels import labels, length, shortened
@@ -49,6 +50,8 @@ def draw_slices(search: Trials) -> Figure:
         heading = search.heading
         if len(keys) < len(every):
             heading += f"; the {len(keys)} parameters of {len(every)} that matter most"
+        if any(search.space[key]["kind"] == "choice" for key in keys):
+            heading += "; trials of the same choice stand side by side"
         if any(search.importance.values()):
             heading += "; beside names: importance"
         paper.legend_above(figure, list(legend.values()), list(legend), heading)
@@ -110,6 +113,8 @@ def _places_of_choices(axes: Axes, chosen: dict[int, str], order: list[Any]) -> 
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_xticks(shown, short, fontsize=size, rotation=90 if upright else 0)
     axes.tick_params(axis="x", length=0)
+    for i in range(1, len(names)):
+        axes.axvline(i - 0.5, color=FAINT, linewidth=0.5, gid="between choices")
     return {
         number: i + SPREAD * ((rank + 0.5) / len(members[name]) - 0.5)
         for i, name in enumerate(names)

@@ -56,7 +56,7 @@ function searchParts(search) {
       part(several ? "Trade-off" : "History", overview, trialKey(search)),
       part("What mattered", filled(el("div", { class: "shares" }), shareRows)),
     ),
-    part("Parameters", el("div", { class: "slices" }, slices)),
+    part("Parameters", el("div", { class: "slices" }, slices), sideBySide(search)),
     part(
       "Finished trials, the best in the strongest colour",
       figure("Parallel coordinates, one line per trial", trialLines),
@@ -81,6 +81,13 @@ function bestTrial(search) {
   if (!others.length) return `${value} in trial ${came}.`;
   const front = `${plural(search.best.length, "trial is", "trials are")} on the Pareto front`;
   return `${front}: no other is better in every objective. ${value} in trial ${came}.`;
+}
+
+// What the charts do with trials that have the same choice.
+function sideBySide(search) {
+  const choices = search.parameters.filter(({ kind }) => kind === "text");
+  const text = "Trials of the same choice stand side by side, and their lines below are spread around it.";
+  return choices.length ? el("p", { class: "hint" }, text) : "";
 }
 
 // What parallel coordinates do with values that their last axis does not show.

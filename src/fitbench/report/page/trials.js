@@ -123,7 +123,7 @@ function slice(of, search, root, width) {
     ? Object.assign((at) => frame.left + ((at + 0.5) / of.choices.length) * (frame.right - frame.left), { ticks: [] })
     : scale([of.low, of.high], frame.left, frame.right, { log: of.log });
   axes(root, x, y, frame, ["", label]);
-  if (named) root.append(choiceNames(named, x, frame));
+  if (named) root.append(betweenChoices(of, x, frame), choiceNames(named, x, frame));
   const spread = named ? spreadOf(search, of) : null;
   const place = (trial) => {
     const value = of.values[trial];
@@ -152,6 +152,14 @@ function sliceNames(of, width) {
   const longest = Math.max(1, ...names.map(([, name]) => name.length)) * 6.3;
   const turned = longest > (width - MARGIN.left - MARGIN.right) / Math.max(1, names.length) - 4;
   return { names, turned, room: turned ? longest * 0.72 + 8 : 14 };
+}
+
+// A line between the places of two choices.
+function betweenChoices(of, x, frame) {
+  const lines = of.choices.slice(1).map((_, i) => {
+    return svg("line", { class: "grid", x1: x(i + 0.5), x2: x(i + 0.5), y1: frame.top, y2: frame.bottom });
+  });
+  return svg("g", { class: "axis" }, lines);
 }
 
 function choiceNames({ names, turned }, x, frame) {
