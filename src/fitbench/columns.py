@@ -58,6 +58,7 @@ class Column:
         styles: Rich's style of each cell; none where all are plain.
         folded: whether a cell that a terminal has no room for goes on in the next line.
         marks: the mark of each cell; none where no cell has any.
+        from_end: whether a shortened cell shows the end of its text, as that of a path, and not the beginning.
         over: what people read above the heads of this column and its neighbours with the same text; '' without any.
     """
 
@@ -72,6 +73,7 @@ class Column:
     folded: bool = False
     marks: Sequence[Mark] = ()
     over: str = ""
+    from_end: bool = False
 
 
 @dataclass(frozen=True)
@@ -266,7 +268,7 @@ def _shortened(columns: Sequence[Column], width: int) -> tuple[list[Column], lis
         longest = max(keys, key=_space)
         to = max(FEWEST, _space(longest) - APART + room)
         head = "\n".join(part[:to] for part in longest.head.splitlines())
-        shorter = replace(longest, head=head, cells=[shortened(cell, to) for cell in longest.cells])
+        shorter = replace(longest, head=head, cells=[shortened(cell, to, longest.from_end) for cell in longest.cells])
         room += _space(longest) - _space(shorter)
         kept[kept.index(longest)] = shorter
     return kept, [columns[headed.index(column)].head for column in reversed(dropped)]

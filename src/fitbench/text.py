@@ -62,11 +62,16 @@ def check_format(format: str, formats: Sequence[str]) -> None:
         raise RequestError(f"--format is {format!r}; it must be {allowed}")
 
 
-def shortened(text: str, most: int) -> str:
-    """The text in so many columns of the terminal at most, with an ellipsis where its end is missing."""
+def shortened(text: str, most: int, from_end: bool = False) -> str:
+    """The text in so many columns of the terminal at most, with an ellipsis where its end is missing.
+
+    `from_end`: the end stays, and the beginning is missing.
+    """
     from rich.cells import cell_len, set_cell_size
 
-    return text if cell_len(text) <= most else f"{set_cell_size(text, most - 1)}…"
+    if cell_len(text) <= most:
+        return text
+    return f"…{set_cell_size(text[::-1], most - 1)[::-1]}" if from_end else f"{set_cell_size(text, most - 1)}…"
 
 
 def clean(text: object) -> str:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -241,6 +242,17 @@ def test_the_order_is_by_study_and_name_with_s2_before_s10(make_run, outputs, li
     make_run("seed=11", "study=a")
     rows = json.loads(listed(outputs, format="json"))
     assert [(row["study"], row["seed"]) for row in rows] == [("a", 11), ("b", 2), ("b", 10)]
+
+
+def test_people_see_the_runs_of_a_study_in_the_order_of_the_sweep(make_run, outputs, listed):
+    now = time.time()
+    for age, (epochs, seed) in enumerate([(7, 1), (3, 0), (3, 1), (7, 0), (5, 0)]):
+        folder = make_run(f"training.epochs={epochs}", f"seed={seed}", "study=a", finished=False)
+        for path in (*folder.iterdir(), folder):
+            os.utime(path, (now - 500 + age * 10,) * 2)
+    lines = listed(outputs, columns="training.epochs,seed").splitlines()
+    rows = [tuple(map(int, numbers)) for line in lines if len(numbers := re.findall(r"\d+", line)) == 2]
+    assert rows[:5] == [(7, 0), (7, 1), (3, 0), (3, 1), (5, 0)]
 
 
 def test_sorted_by_a_metric_either_way(grid, listed):

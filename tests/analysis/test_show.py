@@ -102,6 +102,10 @@ def test_the_run_id_is_enough_below_outputs(make_run, tmp_path, monkeypatch, cap
     folder = make_run(outputs=Path("outputs"))
     print_summary(folder, reused=False)
     assert f"More: fitbench show {folder.name}\n" in capsys.readouterr().out
+    (Path("outputs/other") / folder.name).mkdir(parents=True)
+    (Path("outputs/other") / folder.name / "config.yaml").touch()
+    print_summary(folder, reused=False)
+    assert f"More: fitbench show {folder.parent.name}/{folder.name}\n" in capsys.readouterr().out
 
 
 def test_a_model_without_epochs_has_a_confusion_matrix_and_no_curves(make_run):

@@ -11,15 +11,17 @@ import pytest
 from PIL import Image
 
 from fitbench import cli
+from fitbench.columns import _shortened
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError
-from fitbench.inference import predict, reader
+from fitbench.inference import outputs, predict, reader
 from fitbench.inference.examples import Examples
 from fitbench.inference.layout import Layout
 from fitbench.inference.rows import rows_of
 from fitbench.kinds import IMAGES
 from fitbench.record.inputs import Inputs
 from fitbench.record.reading import read_result
+from fitbench.tasks import task_of
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +164,25 @@ def test_table_has_the_first_rows_and_then_the_errors(call, digits, tmp_path):
     assert sum(".png  " in line for line in lines) == min(count, 100)
     assert r"zz\x1b[31m.png: not a readable image (not a known image format)" in out
     assert "\x1b" not in out
+
+
+def test_scored_images_of_the_data_of_the_run_are_pointed_out(call, digits, opened, monkeypatch):
+    monkeypatch.setitem(opened.result["config"]["data"], "path", str(digits))
+    arguments = ("--prepare", "none", "-o", "x.csv", "--force")
+    assert "images that the run was trained on" in call(digits / "3", "--labels", "folder", *arguments)[2]
+    assert "trained on" not in call(digits / "3", *arguments)[2]
+    monkeypatch.setitem(opened.result["config"]["data"], "path", str(digits.parent / "elsewhere"))
+    assert "trained on" not in call(digits / "3", "--labels", "folder", *arguments)[2]
+
+
+def test_a_path_keeps_its_end_in_a_narrow_terminal():
+    layout = Layout.of(("path",), "image", task_of("classification"), ["a", "b", "c"])
+    values = ["data/of/some/project/with/long/names/class/00017.png", "a", 0.5, "b", 0.3, "c", 0.2, None]
+    columns = outputs._columns([dict(zip(layout.heads, values, strict=True))], layout)
+    shown, dropped = _shortened(columns, 60)
+    assert dropped == ["second", "third"]
+    assert shown[0].cells[0].endswith("names/class/00017.png")
+    assert shown[0].cells[0].startswith("…")
 
 
 def test_confusion_is_drawn_without_unlabelled_images(call, digits, tmp_path):

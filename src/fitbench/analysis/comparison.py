@@ -32,7 +32,7 @@ NAMED = 10  # groups that a message names at most
 class Comparison:
     """A group against the reference: the difference of the means (group minus reference), its p-value corrected
     for the number of comparisons after Holm, and the probability that a run of the group beats one of the reference; of
-    the same fold, where they have folds. Without a test, and where one of the two has a single run, it is None.
+    the same fold, where they have folds. Without a test, and where one of the two has fewer than 3 runs, it is None.
     """
 
     difference: Difference
@@ -59,8 +59,8 @@ def against(groups: Sequence[Group], reference: int, metric: Quantity) -> list[C
         if difference is None:
             comparisons.append(None)
             continue
-        alone = min(len(entry.values), len(base.values)) == 1
-        chance = None if alone or difference.test == UNTESTED else _probability(entry, base, metric)
+        few = min(len(entry.values), len(base.values)) < statistics.FEWEST
+        chance = None if few or difference.test == UNTESTED else _probability(entry, base, metric)
         comparisons.append(Comparison(difference, p_holm, chance))
     return comparisons
 

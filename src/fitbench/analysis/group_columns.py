@@ -151,6 +151,8 @@ def differences(compared: Compared) -> list[Column]:
         return span(entry.difference.interval, digits)
 
     def test(entry: Comparison) -> str:
+        if entry.difference.p is None and entry.difference.interval is None:
+            return statistics.UNTESTED
         sizes = f", n = {' and '.join(map(str, entry.difference.n))}"
         return entry.difference.test + sizes * (entry.difference.test != statistics.UNTESTED)
 

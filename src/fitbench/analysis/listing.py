@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ERRORS = 5  # different errors that are listed
+EARLIEST = "age of the first run of the configuration"
 MOST_COLUMNS = 100  # of a table whose columns are not asked for
 OTHER_LINES = 4  # of a table in a terminal: what is the same in all runs, and what is not shown
 MOST_NAMED = 20  # columns that a table lacks and names
@@ -60,7 +61,8 @@ def list_runs(
     Args:
         which: the runs; CSV and JSON are not narrowed to the newest study.
         sort: columns by which to sort, with commas; '-' before one for falling values. Missing values come last. None:
-            by study and name, in CSV and JSON always; else runs of several studies by age.
+            by study and name in CSV and JSON; else runs of several studies by age, and those of one in the order of the
+            sweep: the configuration that finished first on top, its runs by name.
         columns: the columns to print, with commas; else `usual_columns`, in csv and json those of `load_runs`.
         state: the states of the runs to print, with commas.
         limit: how many runs to print at most. None: all; in a table in a terminal the newest that it has room for.
@@ -82,8 +84,12 @@ def list_runs(
         add_primary(frame)
     wanted = list(dict.fromkeys(column(frame, name) for name in _split(columns)))
     kept = narrowed(selected(frame, which, states), which)
-    by_age = sort is None and format not in OF_SCRIPTS and kept["study"].nunique() > 1
-    chosen = _sorted(kept, _sort_keys(frame, "age" if by_age else sort))
+    for_people = sort is None and format not in OF_SCRIPTS
+    if for_people and kept["study"].nunique() < 2:
+        kept = kept.assign(**{EARLIEST: kept.groupby("config_id", dropna=False)["age"].transform("max")})
+        chosen = _sorted(kept, {EARLIEST: False} | _sort_keys(frame, None)).drop(columns=EARLIEST)
+    else:
+        chosen = _sorted(kept, _sort_keys(frame, "age" if for_people else sort))
     runs = chosen.head(limit) if limit else _on_screen(chosen, sort) if format == "table" else chosen
     more = f"; --limit {len(chosen)} shows all" if limit is None and len(runs) < len(chosen) else ""
     count = _count(frame, chosen, len(runs)) + more

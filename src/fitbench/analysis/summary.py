@@ -12,6 +12,7 @@ from fitbench.analysis.series import axis_label, metrics_of
 from fitbench.columns import Column, print_columns
 from fitbench.metrics import Metric
 from fitbench.record import reading
+from fitbench.record.folder import is_run
 from fitbench.tasks import Task, task_of
 from fitbench.text import clean, console, duration, number
 
@@ -34,10 +35,18 @@ def print_summary(folder: Path, reused: bool) -> None:
     if reused:
         out.print("It was finished before, so nothing was trained; force=true trains it again.", soft_wrap=True)
     drawn = _pictures(folder, task_of(result["task"]))
-    name = folder.name if folder.parent.parent == Path("outputs") else str(folder)
     if drawn:
         out.print(f"Drawn there: {', '.join(drawn)}", soft_wrap=True)
-    out.print(f"More: fitbench show {clean(shlex.quote(name))}", soft_wrap=True)
+    out.print(f"More: fitbench show {clean(shlex.quote(_name(folder)))}", soft_wrap=True)
+
+
+def _name(folder: Path) -> str:
+    """The shortest of run_id, STUDY/RUN_ID and path by which a command finds the run."""
+    outputs = folder.parent.parent
+    if outputs != Path("outputs"):
+        return str(folder)
+    others = (study / folder.name for study in outputs.iterdir() if study != folder.parent)
+    return str(folder.relative_to(outputs)) if any(map(is_run, others)) else folder.name
 
 
 def _pictures(folder: Path, task: Task) -> list[str]:

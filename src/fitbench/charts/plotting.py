@@ -191,4 +191,4 @@ def _print(chart: Chart, output: Path, keys: Sequence[str], left_out: Mapping[st
         line += f"; {sum(left_out.values()):,} left out ({reasons})"
     out = console()
     out.print(clean(line), soft_wrap=True)
-    out.print(clean(chart.caption), soft_wrap=True)
+    out.print(clean(chart.caption), soft_wrap=not out.is_terminal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from fitbench.inference.reader import Reader, white_of
 from fitbench.record.inputs import Inputs
 from fitbench.record.reading import output_names
 from fitbench.tasks import task_of
+from fitbench.text import clean
 
 PREPARATIONS = {
     Prepare.auto: "each digit is turned into an image like MNIST's",
@@ -48,9 +50,17 @@ class ImageExamples:
         self.left_out = LeftOut()
 
     def notices(self, reader: Reader) -> list[str]:
-        """How the images are prepared, a line each way."""
+        """How the images are prepared, a line each way, and whether the run has trained on some that are scored."""
         ways = dict.fromkeys(_choose_prepare(self.options.prepare, reader, self.arrays.get(a)) for a in self.arguments)
-        return [f"--prepare {way.value}: {PREPARATIONS[way]}" for way in ways]
+        lines = [f"--prepare {way.value}: {PREPARATIONS[way]}" for way in ways]
+        path = reader.result["config"]["data"].get("path")
+        own = [name for name in self.arguments if self.truth is not None and path and _is_of(name, Path(path))]
+        if own:
+            lines.append(
+                f"{clean(own[0])} holds images that the run was trained on, so the accuracy is too high; fitbench show "
+                "has that on its test part"
+            )
+        return lines
 
     def batches(self, reader: Reader, size: int) -> Generator[Examples]:
         """The images, `size` at a time. Those that cannot be read are black, and have an error."""
@@ -64,6 +74,16 @@ class ImageExamples:
     def remarks(self) -> list[str]:
         """What was left out of folders."""
         return [f"left out: {self.left_out}"] if str(self.left_out) else []
+
+
+def _is_of(argument: str, data: Path) -> bool:
+    """Whether a file or folder has images of this folder of a data set, and not of its test part alone."""
+    if argument == sources.STDIN:
+        return False
+    path, data = Path(argument).resolve(), data.resolve()
+    if path.is_relative_to(data):
+        return path.relative_to(data).parts[:1] != ("test",)
+    return data.is_relative_to(path)
 
 
 def _choose_prepare(asked: str | None, reader: Reader, pixels: np.ndarray | None) -> Prepare:

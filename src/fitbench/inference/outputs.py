@@ -169,11 +169,19 @@ class _Table:
 def _columns(rows: Sequence[Row], layout: Layout) -> list[Column]:
     """The columns that people see.
 
-    The probability of a further class stands beside the class, and that of a label below its name.
+    The probability of a further class stands beside the class, and that of a label below its name. A terminal without
+    room for the paths leaves out further classes first.
     """
     heads = {"path": layout.noun} if layout.place == ("path",) else {}
     columns = [
-        column(heads.get(name, name), rows, partial(_place, name=name), right=name == "row", key=True)
+        column(
+            heads.get(name, name),
+            rows,
+            partial(_place, name=name),
+            right=name == "row",
+            key=True,
+            from_end=name == "path",
+        )
         for name in layout.place
     ]
     beside = {f"{name}{PROBABILITY}": name for name in layout.answers if f"{name}{PROBABILITY}" in layout.answers}
@@ -190,7 +198,7 @@ def _columns(rows: Sequence[Row], layout: Layout) -> list[Column]:
                     rows,
                     partial(_cell, names=names),
                     right=is_number,
-                    spare=place if of_label else None,
+                    spare=place if of_label or name in beside.values() else None,
                     folded=has_lists and not is_number,
                 )
             )

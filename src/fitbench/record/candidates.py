@@ -24,6 +24,8 @@ HEADS = ("name", "study", "run", "state", "age")
 def listed(fitting: Collection[str], runs: Mapping[str, str]) -> str:
     """A line for each run that changed last: the shortest name, study, kind, state, age, primary validation metric.
 
+    The study has no column where every name begins with it.
+
     Args:
         fitting: the names of the runs that fit, as `STUDY/RUN_ID`.
         runs: the folders of all runs by these names.
@@ -37,6 +39,8 @@ def listed(fitting: Collection[str], runs: Mapping[str, str]) -> str:
         for folder, value in zip(shown, values, strict=True)
     ]
     rows.insert(0, (*HEADS, metrics[0] if len(metrics) == 1 else ""))
+    if all("/" in name for name, *_ in rows[1:]):  # the names say the study
+        rows = [(name, *others) for name, _, *others in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     more = [f"and {len(names) - NAMED:,} more"] * (len(names) > NAMED)

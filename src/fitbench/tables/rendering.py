@@ -19,6 +19,7 @@ from fitbench.tables.outcome import Outcome, counts, expected_false_verdicts
 from fitbench.tables.remarks import remarks
 from fitbench.tables.schema import NONE_STATED
 from fitbench.tables.units import Unit
+from fitbench.tables.verdict import FALSE_VERDICT_RATE
 from fitbench.text import clean, console, number
 
 WIDE = 100  # characters of a terminal in which labels are broken before the interval of the difference is left out
@@ -194,7 +195,8 @@ def rule(table: Table, results: Sequence[Outcome]) -> str:
     if judged:
         expected = expected_false_verdicts(results)
         text += (
-            f" If all claims are true, about {expected:.1f} of {judged} judged rows are 'better' or 'worse' by chance."
+            f" Even if every claim is true, {FALSE_VERDICT_RATE:.0%} of the judged rows are 'better' or 'worse' by "
+            f"chance: of these {judged}, {expected:.1f} on average."
         )
     return text
 

@@ -1,6 +1,6 @@
 // The comparison of groups: the columns of `fitbench compare`, with a drawing of each interval.
 
-const PLOT = 190; // pixels of a drawing
+const PLOT = 170; // pixels of a drawing
 const OF_THE_METRIC = ["mean", "low", "best", "worst", "difference"]; // columns that begin with the best value
 
 function comparison(study) {

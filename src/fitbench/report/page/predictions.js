@@ -67,9 +67,10 @@ function mistakes(found, names) {
   ]);
   const counted = found.place === "row" ? "rows are counted from 1 below the names" : "examples are counted from 0";
   const more = `The ${found.worst.length} of which the model was most certain; ${counted}.`;
+  const drawn = "fitbench show RUN --plots draws them.";
   return part(
     title,
-    found.count > found.worst.length ? el("p", { class: "hint" }, more) : null,
+    el("p", { class: "hint" }, found.count > found.worst.length ? `${more} ${drawn}` : drawn),
     listing("mistakes", [found.place, "true", "predicted", "probability"], ["", "text", "text", ""], rows),
   );
 }
