@@ -265,6 +265,12 @@ def test_fewer_common_seeds_are_not_paired():
     assert other.difference.p == pytest.approx(expected.pvalue)
 
 
+def test_a_group_of_two_runs_has_neither_a_test_nor_a_probability():
+    rows = [*seeds("mlp", "adam", [0.9, 0.91, 0.92]), *seeds("mlp", "sgd", [0.8, 0.81])]
+    other = comparison.against(groups.group(frame(rows), BY, "test_accuracy"), 0, ACCURACY)[1]
+    assert (other.difference.p, other.probability) == (None, None)
+
+
 def test_a_seed_that_a_group_has_twice_is_not_paired():
     rows = [*seeds("mlp", "adam", [0.9] * 6), *seeds("mlp", "sgd", [0.8, 0.81, 0.79, 0.83, 0.84, 0.86])]
     rows += seeds("softmax", "adam", [0.7, 0.71, 0.72, 0.73, 0.74, 0.75])

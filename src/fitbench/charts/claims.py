@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 ROW_INCHES = 0.3
 LABEL_INCHES = 0.4 * paper.WIDTHS["full"]
 APART = 0.17  # of the claim above and the measurement below the middle of a row, in rows
-# What is drawn of a row: its gid, its text in the legend, and its look.
-CLAIM: dict[str, Any] = {"color": GREY, "marker": "D", "linestyle": "", "markersize": 4}
+# What is drawn of a row: its look. A mark at the end of the axis is not cut off.
+CLAIM: dict[str, Any] = {"color": GREY, "marker": "D", "linestyle": "", "markersize": 4, "clip_on": False}
 TOLERANCE: dict[str, Any] = {"color": GREY, "alpha": 0.13, "linewidth": 0}
-MEAN: dict[str, Any] = {"color": MAIN, "marker": "o", "linestyle": "", "markersize": 4}
-SEED: dict[str, Any] = {"color": ACCENT, "marker": "o", "linestyle": "", "markersize": 2.2, "markeredgewidth": 0}
+MEAN: dict[str, Any] = {"color": MAIN, "marker": "o", "linestyle": "", "markersize": 4, "clip_on": False}
+SEED: dict[str, Any] = {
+    "color": ACCENT,
+    "marker": "o",
+    "linestyle": "",
+    "markersize": 2.2,
+    "markeredgewidth": 0,
+    "clip_on": False,
+}
 INTERVAL: dict[str, Any] = {"color": MAIN, "linewidth": 1.0}
 LEGEND = ("claimed", "tolerance", "mean over the seeds", "one seed", "95% interval of the difference")
 
