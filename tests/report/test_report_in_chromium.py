@@ -506,7 +506,7 @@ def test_the_p_values_are_seen_on_a_small_screen_and_a_phone_says_how(seen):
         const p = [...place.querySelectorAll("th button")].find((button) => button.textContent.startsWith("p"));
         return p.getBoundingClientRect().right - place.getBoundingClientRect().right"""
     hint = "#comparison .sideways"
-    seen.open(1280)
+    seen.open(1200)
     assert seen.js(cut) <= 0
     assert not seen.one(hint).is_displayed()
     seen.open(390, 844)
