@@ -16,6 +16,7 @@ from fitbench.text import clean
 from fitbench.web import server
 
 OUTPUTS = Path("outputs")
+SHORTEST, LONGEST = 0.1, 3600  # intervals
 ADVICE = "Open this address to watch the runs."
 
 
@@ -36,10 +37,12 @@ def serve(
         The exit status after Ctrl-C, 130. SIGTERM ends the process with status 0.
 
     Raises:
-        RequestError: a path is wrong, the runs that are there have no such column or metric, or the address cannot be
-            used.
+        RequestError: the interval or a path is wrong, the runs that are there have no such column or metric, or the
+            address cannot be used.
     """
     which.check()
+    if not SHORTEST <= interval <= LONGEST:  # nor is it nan
+        raise RequestError(f"--interval {interval:g}: expected seconds from {SHORTEST} to {LONGEST}")
     which = replace(which, paths=[_located(path) for path in which.paths or (OUTPUTS,)])
     _check(which, by, metric)
     with server.listen(host, port) as listener:
