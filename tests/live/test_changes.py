@@ -394,7 +394,7 @@ def test_runs_of_no_trial_are_counted_beside_the_search(make_run, running, told_
 
 def test_best_trial_is_the_one_by_the_objective_of_the_search(make_run, told_search):
     make_run("study=found")
-    trials = [{"state": "finished", "values": [value], "params": {"model.dropout": value}} for value in (0.31, 0.28)]
+    trials = [{"state": "finished", "values": [value], "params": {"model.dropout": value}} for value in (0.31, 0.28001)]
     loss = {"name": "val_loss", "direction": "minimize"}
     assert told_search(*trials, best=[])["best"] is None
     told = told_search(*trials, best=[1, 0], objectives=[loss], folds=3)

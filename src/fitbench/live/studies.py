@@ -47,6 +47,8 @@ class StudyFolder:
     Attributes:
         folder: of the study.
         search, sweep: what the files hold; None without them, or where they cannot be read.
+        of_trials: the folders of the runs of all trials.
+        best: what is said of the best trial of the search, see `best_text`.
         problem: why one cannot be read.
     """
 
@@ -54,6 +56,8 @@ class StudyFolder:
         self.folder = folder
         self.search: Record | None = None
         self.sweep: Sweep | None = None
+        self.of_trials: set[str] = set()
+        self.best: str | None = None
         self.problem: str | None = None
         self._read: tuple[Stat, ...] = (None, None)
         self._budget = Budget()  # a search of 10,000 trials has a large record, which changes with each trial
@@ -63,12 +67,18 @@ class StudyFolder:
         found = stat(f"{self.folder}/{SEARCH}"), stat(f"{self.folder}/{SWEEP}")
         if found == self._read or not self._budget.is_ready:
             return False
+        is_first = self._read == (None, None)
         self._read, self.problem, self.search, self.sweep = found, None, None, None
         try:
             with self._budget.spent():
                 self.search, self.sweep = read_search(Path(self.folder)), read_sweep(Path(self.folder))
         except FitbenchError as error:
             self.problem = str(error)
+        trials = self.search["trials"] if self.search is not None else ()
+        self.of_trials = {folder for trial in trials for folder in self.runs_of(trial)}
+        self.best = best_text(self.search) if self.search is not None else None
+        if is_first:  # the schemas were built, which takes long once
+            self._budget = Budget()
         return True
 
     @property
@@ -84,10 +94,6 @@ class StudyFolder:
     def runs_of(self, trial: Mapping[str, Any]) -> list[str]:
         """The folders of the runs of a trial."""
         return [f"{self.folder}{os.sep}{run_id}" for run_id in trial["run_ids"]]
-
-    def runs_of_trials(self) -> set[str]:
-        """The folders of the runs of all trials."""
-        return {folder for trial in (self.search or {"trials": []})["trials"] for folder in self.runs_of(trial)}
 
 
 @dataclass(frozen=True)
@@ -136,7 +142,7 @@ def summary(name: str, runs: Sequence[Run], folders: Sequence[StudyFolder], begu
         begun: all run folders that exist, also those that cannot be read.
     """
     searches = [each for each in folders if each.search is not None]
-    of_trials = {folder for each in searches for folder in each.runs_of_trials()}
+    of_trials = {folder for each in searches for folder in each.of_trials}
     beside = _runs_part([run for run in runs if run.folder not in of_trials], folders, begun)
     of_search = _trials_part(searches, {run.folder: run for run in runs if run.folder in of_trials})
     parts = [of_search, beside] if searches else [beside]
@@ -153,7 +159,7 @@ def summary(name: str, runs: Sequence[Run], folders: Sequence[StudyFolder], begu
         "reached": round(sum(shares) / len(shares), 3) if shares else 0.0,
         "done": all(part.is_done for part in parts),
         "left": None if None in seconds else max((each for each in seconds if each is not None), default=None),
-        "best": best_text(searches[0].search) if len(searches) == 1 and searches[0].search is not None else None,
+        "best": searches[0].best if len(searches) == 1 else None,
         "newest": max((run.updated for run in runs), default=max((each.began for each in folders), default=0.0)),
     }
 
@@ -226,8 +232,12 @@ def best_text(search: Record) -> str | None:
     value = f"{axis_label(objective_quantity(objectives[0]))} {objective_text(objectives[0], trial['values'][0])}"
     mean = f" (mean of {size} runs)" if size > 1 else ""
     names = short_names([*search["space"]])
-    params = ", ".join(f"{names[key]} {text(each)}" for key, each in trial["params"].items())
+    params = ", ".join(f"{names[key]} {_short(each)}" for key, each in trial["params"].items())
     return shortened(encodable(f"{value}{mean}, trial {trial['number']}: {params}"), LONGEST)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else text(value)
 
 
 def runs_of_a_trial(search: Record) -> int:
