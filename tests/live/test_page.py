@@ -233,6 +233,18 @@ def test_a_study_that_begins_is_offered_and_opens_by_keyboard(page, make):
         assert page.js("return document.activeElement.getAttribute('aria-label')") == "Curve of"
 
 
+def test_a_study_that_cannot_be_read_any_more_goes_with_a_notice(page, make):
+    make("study=stays")
+    folder = make("study=goes")
+    page.open_study("goes")
+    page.sees("h1", "goes")
+    (folder / "result.json").write_text("{")
+    page.sees("#left-out", f"{folder} result.json: not JSON")
+    page.wait(lambda: page.text("h1") != "goes")
+    assert "goes" not in page.text("#which")
+    assert page.problems() == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_names_of_a_stranger_stay_text_and_fit_onto_a_phone(page, make, scheme):
     folder = make(f"study=phone_{scheme}", finished=False)

@@ -14,14 +14,15 @@ function progressPart() {
     const haveEnded = total > 0 && ended === total;
     setText(answer, haveEnded ? `${whole}, all ended` : `${ended.toLocaleString("en-US")} of ${whole} ended`);
     const left = study.left === null ? [] : [[`about ${remaining(study.left, study.newest)} left`, null]];
-    const told = [...tellCounts(study), ...left];
+    const told = [...tellCounts(study), ...(haveEnded ? [] : left)];
+    const others = study.beside ? [...tellCounts(study.beside), ...(haveEnded ? left : [])] : [];
     const text = told.map(([each]) => each).join(", ");
     setBar(bar, study);
     if (bar.getAttribute("aria-valuetext") !== text) {
       fill(bar, { "aria-valuemin": 0, "aria-valuemax": total, "aria-valuenow": ended, "aria-valuetext": text }, []);
       counts.replaceChildren(...told.map(([each, name]) => el("span", { class: name }, each)));
     }
-    say(beside, study.beside ? `Besides the trials, ${besides(study.beside)}` : "");
+    say(beside, others.length ? `Besides the trials, ${besides(study.beside, others)}` : "");
     say(best, study.best ? `${haveEnded ? "Best" : "Best so far"}: ${study.best}` : "");
     const short = `${ended}/${total} · ${study.name} · fitbench report`;
     document.title = study.active ? short : `${study.name} · fitbench report`;
@@ -40,9 +41,8 @@ function tellCounts(counted) {
   ];
 }
 
-function besides(counted) {
-  const counts = tellCounts(counted).map(([each]) => each);
-  return `${plural(counted.total, "run")}: ${counts.join(", ")}`;
+function besides({ total }, told) {
+  return `${plural(total, "run")}: ${told.map(([each]) => each).join(", ")}`;
 }
 
 function setBar(bar, study) {
