@@ -38,15 +38,15 @@ def test_new_project_is_complete_and_its_commands_fit_each_other(kind, call, tmp
     name = {"images": "digits", "csv": "cars", "signals": "waves"}[kind]
     for words, expected in (
         (["train"], 1),
-        (["train", "-m", "sweep=widths"], 15),
+        (["train", "-m", "sweep=widths"], 9),
         (["train", "+experiment=dropout"], 1),
-        (["table", "mine"], 15),
+        (["table", "mine"], 9),
     ):
         status, printed, error = call(*words, "--dry-run", folder=folder)
         assert (status, error) == (0, "")
         assert f"{expected} job" in printed
         assert f"{name}-net-adam-" in printed or words[0] == "table"
-    request = read_request(["optimizer.learning_rate=tag(log,interval(1e-4,1e-1))", "search.trials=10"])
+    request = read_request(["optimizer.learning_rate=tag(log,interval(1e-4,1e-1))", "search.trials=6"])
     assert request.config.data.name == name
     check_schemas(folder)
 
