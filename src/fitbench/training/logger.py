@@ -77,8 +77,8 @@ def _nothing(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def logged(config: Config, folder: Path) -> Iterator[Logger]:
-    """Log the run that is trained in this block, and how the block has ended.
+def tracked(config: Config, folder: Path) -> Iterator[Logger]:
+    """Send what the run in this block records to the trackers of its configuration, and how the block has ended.
 
     Raises:
         RequestError: as `Logger.begin`.
