@@ -87,8 +87,8 @@ class Counting(Display):
     def parts(self, width: int) -> list[str]:
         return [f"{self.count} runs"]
 
-    def share(self) -> float:
-        return self.count / 3
+    def counts(self) -> tuple[int, int]:
+        return self.count, 3
 
 
 def test_notes_stand_above_the_live_line_and_the_last_one_is_removed():

@@ -19,6 +19,10 @@ SEARCH = (
     "search.trials=30",
     "study=first_search",
 )
+LIVE = (
+    *("-m", "model=lenet5", "optimizer=sgd", "optimizer.learning_rate=1e6,0.1,0.03,0.01", "seed=0,1"),
+    *("training.epochs=30", "training.early_stopping=null", "workers=2", "study=rates"),
+)  # the first two runs fail
 
 
 def main(outputs: Path) -> None:
@@ -39,7 +43,15 @@ def main(outputs: Path) -> None:
     fitbench("plot", str(grid), *scatter, "-o", str(DOCS / "plot-scatter.png"))
     fitbench("report", str(grid), "-o", str(outputs / "grid.html"))
     browser.report(outputs / "grid.html", DOCS / "report.png")
+    live(outputs / "live")
     browser.serve([only(grid, f"*-{model}-adam-*-s0") for model in ("lenet5", "mlp")], DOCS / "serve.png")
+
+
+def live(outputs: Path) -> None:
+    """Launch a sweep anew, and take the picture while it is trained."""
+    shutil.rmtree(outputs, ignore_errors=True)
+    outputs.mkdir(parents=True)
+    browser.live(outputs, ("train", *LIVE, f"outputs={outputs}"), DOCS / "live.png")
 
 
 def fitbench(*arguments: str) -> None:

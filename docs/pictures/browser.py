@@ -18,6 +18,12 @@ NINE = (  # strokes, in fractions of the side of the pad from its middle
     ((0.14, -0.26), (0.12, 0.05), (0.09, 0.34)),
 )
 
+LATE = """
+  const runs = [...(typeof activity === "undefined" ? [] : activity.runs.values())];
+  const of = (state) => runs.filter((run) => run.state === state);
+  return of("finished").length >= 4 && of("running").length === 2 && of("running").every((run) => run.epoch > 10);
+"""  # whether there is much to see on a live page
+
 
 def report(page: Path, picture: Path) -> None:
     """The top of a page that `fitbench report` has written."""
@@ -26,9 +32,21 @@ def report(page: Path, picture: Path) -> None:
         driver.save_screenshot(str(picture))
 
 
+def live(outputs: Path, sweep: Sequence[str], picture: Path) -> None:
+    """The live page of a folder, while this sweep trains its last runs."""
+    command = ("report", "--live", str(outputs), "--port", "0", "--interval", "0.5")
+    with served(*command) as address, chromium(1440, 900) as driver:
+        driver.get(address)
+        with subprocess.Popen([sys.executable, "-m", "fitbench", *sweep]) as launched:
+            wait = WebDriverWait(driver, 900)
+            wait.until(lambda _: driver.execute_script(LATE))
+            driver.save_screenshot(str(picture))
+            assert launched.wait(600) == 1  # one run fails
+
+
 def serve(runs: Sequence[Path], picture: Path) -> None:
     """The page of `fitbench serve` with these runs, after a nine was drawn."""
-    with served(runs) as address, chromium(1280, 740, 1.5) as driver:
+    with served("serve", *map(str, runs), "--port", "0") as address, chromium(1280, 740, 1.5) as driver:
         driver.get(address)
         wait = WebDriverWait(driver, 60)
         wait.until(lambda _: driver.find_elements(By.CSS_SELECTOR, ".card"))
@@ -55,10 +73,9 @@ def scaled(point: tuple[float, float], side: float) -> tuple[int, int]:
 
 
 @contextmanager
-def served(runs: Sequence[Path]) -> Iterator[str]:
-    """The address of a server of these runs."""
-    command = [sys.executable, "-m", "fitbench", "serve", *map(str, runs), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+def served(*command: str) -> Iterator[str]:
+    """The address of the server that a command of fitbench starts."""
+    with subprocess.Popen([sys.executable, "-m", "fitbench", *command], stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             yield next(line.strip() for line in server.stdout if re.match(r"http://", line))

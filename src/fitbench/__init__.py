@@ -1,6 +1,7 @@
 """fitbench: from a configuration to a recorded Keras run, a sweep, a comparison, a published table."""
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -46,10 +47,22 @@ _PLACES = {  # of what is imported when it is first asked for, because pandas an
 
 
 class _Search(ModuleType):
-    """The package `fitbench.search`, which is also the function `fitbench.search`."""
+    # The package `fitbench.search`, which is also the function `fitbench.search`, with its signature and docstring.
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return import_module("fitbench.api.search").search(*arguments, **options)
+        return self._function(*arguments, **options)
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return self._function.__doc__
+
+    @property
+    def __signature__(self) -> Any:
+        return import_module("inspect").signature(self._function)
+
+    @property
+    def _function(self) -> Callable[..., Any]:
+        return import_module("fitbench.api.search").search
 
 
 class _Fitbench(ModuleType):
@@ -74,4 +87,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    """What completion offers: what is documented."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

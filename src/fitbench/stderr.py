@@ -7,7 +7,8 @@ import os
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -33,11 +34,23 @@ class _State:
 
 
 _state = _State()
+_wording: ContextVar[Callable[[str], str]] = ContextVar("wording", default=str)  # of notes, in this thread
 
 
 def write_note(text: str) -> None:
     """Write a line of fitbench's, in a terminal with its words whole."""
-    write_line(wrapped(f"fitbench: {text}"))
+    write_line(wrapped(f"fitbench: {_wording.get()(text)}"))
+
+
+@contextlib.contextmanager
+def reworded(change: Callable[[str], str]) -> Iterator[None]:
+    """A block in which a function changes the notes of this thread, before those of blocks around it do."""
+    outer = _wording.get()
+    token = _wording.set(lambda text: outer(change(text)))
+    try:
+        yield
+    finally:
+        _wording.reset(token)
 
 
 def wrapped(line: str) -> str:

@@ -73,11 +73,11 @@ class FitbenchSweeper(BasicSweeper):
             RequestError: `workers` or `fail_fast` does not suit the launcher.
         """
         from fitbench.launch.cluster import threads_per_job, train_elsewhere
-        from fitbench.launch.local import by_hydra, train_here
+        from fitbench.launch.local import train_here, train_with_hydra
 
         assert self.config is not None and self.launcher is not None
         if launcher is None:
-            return partial(train_here, partial(by_hydra, self.launcher), settings.workers)
+            return partial(train_here, partial(train_with_hydra, self.launcher), settings.workers)
         if settings.workers > 1:
             raise RequestError(
                 f"workers={settings.workers} is for processes on this machine; hydra/launcher={launcher} has settings "

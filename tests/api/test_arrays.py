@@ -16,8 +16,10 @@ PARTS = {"x_train": X[:40], "y_train": Y[:40], "x_test": X[40:], "y_test": Y[40:
 MODEL = {"model": "mlp", "training": {"epochs": 1}}
 
 
-def test_the_same_arrays_are_the_same_run(outputs):
+def test_the_same_arrays_are_the_same_run(outputs, capsys):
+    capsys.readouterr()
     run = fitbench.train(MODEL, data=PARTS | {"name": "mine"}, outputs=outputs, progress=False)
+    assert "fitbench: data: y: 2 texts are taken as classes: no, yes" in capsys.readouterr().err.splitlines()
     sha256 = run.config["data"]["path"].rpartition("/")[2].removesuffix(".npz")
     assert run.config["data"]["name"] == f"mine_{sha256[:8]}"
     assert run.names == ["no", "yes"]
@@ -64,6 +66,17 @@ def test_two_pairs_and_settings_are_taken(tmp_path):
         (PARTS | {"bogus": 1}, "data.bogus: there is no such key"),
         (PARTS | {"y_train": np.ones(40)}, "data: y_test holds texts, but the training part holds numbers"),
         (PARTS | {"x_test": X[40:, :2]}, "data: x_test"),
+        ({"x_train": np.ma.masked_less(X, -1), "y_train": Y}, "data: x_train has "),
+        ({"x_train": X, "y_train": np.ma.array(Y, mask=Y == "no")}, "data: y_train has 30 masked values; expected an"),
+        (
+            PARTS
+            | {"x_train": pd.DataFrame(X[:40], columns=[*"abc"]), "x_test": pd.DataFrame(X[40:], columns=[*"acb"])},
+            "data: x_test has the columns a, c, b, and data: x_train has a, b, c; expected the same columns",
+        ),
+        (
+            {"x_train": pd.DataFrame(X).sample(frac=1, random_state=0), "y_train": pd.Series(Y)},
+            "data: x_train and y_train have the same index in another order",
+        ),
         (X, "data is a ndarray; expected the name of a data set, a dict of settings or of arrays"),
     ],
 )
@@ -71,3 +84,24 @@ def test_arrays_that_are_no_data_set_are_refused(data, message, tmp_path):
     with pytest.raises(fitbench.FitbenchError) as caught:
         fitbench.train(MODEL, data=data, outputs=tmp_path / "outputs", progress=False)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "data", "message"),
+    [
+        ([{"data": PARTS}], None, "data.x_train: arrays are given by the argument data of the call"),
+        (["data=digits"], PARTS, "data=digits: the argument data is a data set of arrays already"),
+    ],
+)
+def test_arrays_are_given_once_by_their_argument(overrides, data, message):
+    with pytest.raises(fitbench.RequestError) as caught:
+        fitbench.train(*overrides, data=data)
+    assert str(caught.value).startswith(message)
+
+
+def test_the_layout_in_memory_makes_no_other_data_set():
+    sha256 = Arrays.of(PARTS).sha256
+    others = (X.astype(">f8"), np.asfortranarray(X), np.repeat(X, 2, axis=1)[:, ::2], np.ma.array(X), X.tolist())
+    for same in others:
+        assert Arrays.of(PARTS | {"x_train": same[:40]}).sha256 == sha256
+    assert Arrays.of(PARTS | {"x_train": X[:40].astype("float32")}).sha256 != sha256

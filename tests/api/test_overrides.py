@@ -26,6 +26,9 @@ class Colour(Enum):
         (range(3), [0, 1, 2]),
         (np.int64(7), 7),
         (np.float32(0.5), 0.5),
+        (np.float32(0.1), 0.1),
+        (np.array([0.1, 1e-3], "float32"), [0.1, 1e-3]),
+        (np.float64(0.1), 0.1),
         (np.bool_(True), True),
         (np.array([[1, 2]]), [[1, 2]]),
         (Path("/tmp/a b.csv"), "/tmp/a b.csv"),
@@ -94,4 +97,8 @@ def test_lists_of_a_sweep_are_choices():
     sets = ["model=mlp", ["seed=1", {"model": "softmax"}], {"seed": 2}]
     assert sets_of(sets, []) == [["model=mlp"], ["seed=1", "model=softmax"], ["seed=2"]]
     assert sets_of("model=mlp", []) == [["model=mlp"]]
-    assert sets_of((), []) == []
+    assert sets_of(None, []) == []
+    assert sets_of(({"seed": seed} for seed in (0, 1)), []) == [["seed=0"], ["seed=1"]]
+    for wrong, message in (([], "the list of sets is empty"), (5, "5: expected a list of sets")):
+        with pytest.raises(RequestError, match=message):
+            sets_of(wrong, [])

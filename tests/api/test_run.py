@@ -1,6 +1,8 @@
 """A run from Python: what its files say, and what its model says of new examples."""
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -26,6 +28,9 @@ def test_what_the_files_say(make_run, tmp_path, monkeypatch):
     assert run.names == ["cat", "dog", "owl"]
     history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     assert run.history.to_dict("records") == history
+    again = fitbench.Run(folder)
+    assert len({run, again, pickle.loads(pickle.dumps(run)), copy.deepcopy(run)}) == 1
+    assert run != fitbench.Run(make_run("study=one", "seed=5")) != folder
     assert repr(run) == f"Run('{folder.name}', finished, test_accuracy {result['metrics']['test_accuracy']:.4g})"
 
 
@@ -58,6 +63,13 @@ def test_the_model_says_what_training_recorded(trained):
     metrics = trained.evaluate(x, labels)
     assert metrics == pytest.approx({name: trained.metrics[f"test_{name}"] for name in ("loss", "accuracy")}, rel=1e-5)
     assert not (trained.folder / "evaluations").exists()
+    own = trained.model()
+    own.set_weights([np.zeros_like(weight) for weight in own.get_weights()])
+    np.testing.assert_array_equal(trained.outputs(x), outputs)
+    assert pickle.loads(pickle.dumps(trained)) == trained  # also while a model is loaded
+    frame = pd.Series(labels)
+    with pytest.raises(fitbench.DataError, match=r"^x and y have the same index in another order.*y\.loc\[x\.index\]"):
+        trained.evaluate(pd.Series(list(x)), frame[::-1])
     assert np.argmax(trained.model()(x[:2]), axis=1).tolist() == outputs[:2].argmax(axis=1).tolist()
 
 
@@ -103,6 +115,7 @@ def test_examples_are_taken_as_the_model_takes_them(inputs, data, x, taken):
         (IMAGES, IMAGE / 255, "x holds fractions, up to 1; pixels of this run are whole numbers from 0 to 255"),
         (IMAGES, IMAGE * 2, "x holds values from 0 to 510; pixels of this run are from 0 to 255"),
         (IMAGES, IMAGE * np.nan, "x holds values from nan to nan; pixels of this run are from 0 to 255"),
+        (IMAGES, np.ma.masked_greater(IMAGE, 200), "x has 1 masked values; expected an array without a mask"),
         (IMAGES, IMAGE[:0], "x has no examples; expected at least one"),
         (SERIES, np.ones((1, 4)), "x: .*expected numbers"),
         (SERIES, [[1, 2, 3], [1, 2]], r"x: example 1 \(counted from 0\): the number of steps is 2; the model takes 3"),
@@ -139,6 +152,8 @@ def test_classes_are_given_by_name_or_position(y, taken):
         (["a", "d"], "y: the column y: row 2 is 'd'; the classes of the run are a, b, c"),
         ([0, 3], "y holds 3; expected a name of a class of the run, or its position from 0 to 2"),
         ([0], "y has 1 target; expected one for each of the 2 of x"),
+        (np.ma.array([0, 1], mask=[0, 1]), "y has 1 masked values"),
+        (None, r"y has the shape \(\); expected a target for each example"),
         ([[0, 1], [0, 1]], "y has 2 columns; the run has 3 classes"),
     ],
 )

@@ -1,6 +1,8 @@
 """Recorded runs as DataFrames: those of `load_runs`, and the numbers that `fitbench compare` prints."""
 
+import inspect
 import io
+import pydoc
 
 import pandas as pd
 import pytest
@@ -27,9 +29,17 @@ def test_runs_are_filtered(recorded, monkeypatch):
     assert fitbench.runs(where="model == 'mlp' and seed > 0", study="one")["seed"].tolist() == [1, 2]
     assert fitbench.runs("two")["state"].tolist() == ["interrupted"]
     assert len(fitbench.runs(study=["one", "two"], state=["finished"])) == 6
-    for wrong in ({"state": "done"}, {"study": "three"}, {"where": "modle == 1"}, {"where": "("}):
-        with pytest.raises(fitbench.RequestError):
+    for wrong, message in (
+        ({"state": "done"}, "state is 'done'; it must be one or several of"),
+        ({"study": "three"}, "study three: there is no study 'three' here"),
+        ({"where": "modle == 1"}, "where: there is no column 'modle'"),
+        ({"where": True}, "where is True; it must be a text"),
+        ({"study": []}, r"study is \[\]; it must be a name, or a list"),
+    ):
+        with pytest.raises(fitbench.RequestError, match=f"^{message}"):
             fitbench.runs(**wrong)
+    with pytest.raises(fitbench.RequestError, match=r"^\['one'\] is no path; several are given as arguments"):
+        fitbench.runs(["one"])
     with pytest.raises(fitbench.RequestError, match="there is no folder nothing"):
         fitbench.runs("x", outputs="nothing")
 
@@ -45,5 +55,20 @@ def test_compare_has_the_numbers_of_the_command(recorded, call):
     pd.testing.assert_frame_equal(found, printed, check_dtype=False)
     assert found["mean"].dtype == found["p_holm"].dtype == "float64"
     assert found.attrs["left_out"] == []
-    with pytest.raises(fitbench.RequestError, match="nothing"):
-        fitbench.compare(study="one", outputs=recorded, metric="nothing")
+    for wrong, message in (
+        ({"metric": "nothing"}, "the runs do not record a metric 'nothing'"),
+        ({"by": []}, r"by is \[\]; it must be a name"),
+        ({"where": "seed == 99"}, "where 'seed == 99' keeps none of the 6 runs"),
+        ({"by": "model.name", "baseline": "x"}, "baseline 'x' fits none of the 2 groups by model"),
+        ({"by": "x" * 30}, r"there is no column .*; (the columns of fitbench\.runs\(\) are all|did you)"),
+    ):
+        with pytest.raises(fitbench.RequestError, match=f"^{message}"):
+            fitbench.compare(study="one", outputs=recorded, **wrong)
+
+
+def test_help_and_completion_show_what_is_documented():
+    assert {name for name in dir(fitbench) if not name.startswith("_")} == set(fitbench.__all__) - {"__version__"}
+    assert list(inspect.signature(fitbench.search).parameters)[:3] == ["space", "overrides", "trials"]
+    for function in (fitbench.train, fitbench.sweep, fitbench.search, fitbench.runs, fitbench.compare):
+        assert "Raises:" in pydoc.render_doc(function, renderer=pydoc.plaintext)
+        assert all(f"{name}" in inspect.getdoc(function) for name in inspect.signature(function).parameters)

@@ -27,7 +27,7 @@ def composer():
 )  # fmt: skip
 def test_places_are_chosen_as_files_and_have_keys(composer, overrides, options):
     config = composer.configuration([*BASE, *overrides])
-    assert (config.logger and config.logger.publishing()) == options
+    assert (config.logger and list(config.logger.publishing().values())) == options
     assert from_values(plain(config)) == config
 
 

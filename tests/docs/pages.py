@@ -9,7 +9,7 @@ On README.md every block is run, on other pages those with `<!-- run -->` in the
   for any number of lines. With `<!-- varies -->` in the line before, the digits of a machine decide more than digits.
 
 `<!-- refused -->` is for commands that end with an error, `<!-- mnist -->` and `<!-- ucr -->` for those that need these
-folders of $FITBENCH_DATA, and `<!-- tests -->` for the command that runs the suite itself.
+folders of $FITBENCH_DATA, and `<!-- serves -->` for one that serves a page until Ctrl-C: its page is asked for once.
 
     python tests/docs/pages.py FOLDER PAGE..     prints each example and what it prints, to write pages from
 """
@@ -21,8 +21,10 @@ import io
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,10 +56,8 @@ def examples(page: Path) -> list[Example]:
     found: list[Example] = []
     is_run, folder = False, "."
     for mark, language, text in FENCE.findall(page.read_text("utf-8")):
-        if mark == "tests":
-            continue
         if language:
-            is_run = page == WHOLE or mark in ("run", "refused", "mnist", "ucr")
+            is_run = page == WHOLE or mark in ("run", "refused", "serves", "mnist", "ucr")
             found += [Example(mark, language, ENTER.sub("", text), folder)] * is_run
             if is_run and language == "sh" and (entered := ENTER.search(text)):
                 folder = f"{folder}/{entered[1]}"
@@ -73,6 +73,8 @@ def run(example: Example, folder: Path) -> str:
         AssertionError: a command fails, or one that should be refused does not.
     """
     folder = folder / example.folder
+    if example.mark == "serves":
+        return _serve(example.text, folder)
     if example.language == "sh":
         commands = _commands(example.text)
         return "".join(_run_command(command, folder, example.mark == "refused") for command in commands)
@@ -111,6 +113,22 @@ def _run_command(command: str, folder: Path, is_refused: bool) -> str:
             status = _call(words[1:])
         printed = TRANSIENT.sub("", terminal.getvalue())
     assert bool(status) == is_refused, f"{command}\nended with status {status}:\n{printed}"
+    return printed
+
+
+def _serve(command: str, folder: Path) -> str:
+    """Start a server at a free port, ask for its page, end it with Ctrl-C, and return what it printed."""
+    words = [sys.executable, "-m", *shlex.split(command), "--port", "0"]
+    with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        address = server.stdout.readline()
+        try:
+            with urllib.request.urlopen(address.strip(), timeout=60) as page:
+                assert page.status == 200
+        finally:
+            server.send_signal(signal.SIGINT)
+        printed = address + server.stdout.read()
+    assert server.returncode in (0, 130), printed
     return printed
 
 

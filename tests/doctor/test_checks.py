@@ -364,7 +364,6 @@ def test_narrow_terminals_and_other_encodings_are_noted():
 
 
 def test_project_of_the_current_folder_is_named_and_checked(tmp_path, monkeypatch):
-    pytest.importorskip("fitbench.project.settings")
     (tmp_path / "conf").mkdir()
     monkeypatch.chdir(tmp_path)
     for text, status, found in (
@@ -373,8 +372,7 @@ def test_project_of_the_current_folder_is_named_and_checked(tmp_path, monkeypatc
         ("config_dir = 'none'", "problem", "there is no folder"),
     ):
         (tmp_path / "pyproject.toml").write_text(f"[tool.fitbench]\n{text}\n" if text else "")
-        [finding] = surroundings.project()
-        assert_finding(finding, status, found)
+        assert_finding(surroundings.project(), status, found)
 
 
 def test_cluster_without_a_launcher_says_which_extra_is_missing(installed):

@@ -3,14 +3,18 @@
 import json
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+from fitbench.publish.sending import send
+from fitbench.record.claims import claim
 from fitbench.record.failure import FILE as ERROR_FILE
 from fitbench.record.history import write_history
 from fitbench.record.reading import read_history
+from fitbench.trackers.mlflow import MlflowTracker
 
 from .conftest import change_result, goes_on, png, trained_again
 
@@ -219,8 +223,6 @@ def test_a_moved_folder_is_the_same_run_and_another_of_the_same_name_is_not(publ
 
 
 def test_running_interrupted_and_pruned_runs_have_their_states(publish, runs_of, with_files):
-    from fitbench.record.claims import claim
-
     running, pruned = with_files("study=a", finished=False), with_files("study=a", "seed=1", pruned=True, trial=1)
     with claim(running):
         publish(running, pruned)
@@ -235,6 +237,27 @@ def test_running_interrupted_and_pruned_runs_have_their_states(publish, runs_of,
     assert outcome["sent"]["epochs"] == 1
     after = {run.data.tags["seed"]: run for run in runs_of("a")}["0"]
     assert (after.info.status, after.data.tags["fitbench.state"]) == ("KILLED", "interrupted")
+
+
+def test_a_run_that_its_logger_sends_is_left_out_until_it_has_ended(publish, runs_of, with_files, call, mlflow_uri):
+    """Both would send the epoch that has just ended."""
+    folder = with_files("study=a", "logger=mlflow", finished=False)
+    with claim(folder):
+        status, outcomes, _ = publish(folder)
+        assert (status, outcomes[f"a/{folder.name}"]["outcome"]) == (0, "logged")
+        note = call("publish", folder, "--to", "mlflow", "--uri", mlflow_uri)[1]
+        assert "logger=mlflow sends the epochs" in " ".join(note.split())
+    assert publish(folder)[1][f"a/{folder.name}"]["outcome"] == "new"
+    assert len(runs_of("a")) == 1
+
+
+def test_two_processes_that_publish_at_once_make_one_run(runs_of, with_files, mlflow_uri):
+    folder = with_files("study=a", finished=False)
+    with ThreadPoolExecutor(2) as pool:  # a lock does not tell threads from processes
+        send_it = lambda _: send(folder, "mlflow", lambda run: MlflowTracker(run, mlflow_uri), False)  # noqa: E731
+        assert sorted(outcome.kind for outcome in pool.map(send_it, range(2))) == ["new", "unchanged"]
+    [run] = runs_of("a")
+    assert [line["epoch"] for line in history_of(mlflow_uri, run)] == [line["epoch"] for line in read_history(folder)]
 
 
 def test_pictures_are_drawn_where_they_lack_and_once_without_touching_the_folder(

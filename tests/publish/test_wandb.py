@@ -2,9 +2,11 @@
 
 import json
 
+from fitbench.publish.places import opener
 from fitbench.record.history import append_history
 from fitbench.record.reading import read_history
 from fitbench.trackers import wandb_files
+from fitbench.trackers.tracker import Description
 
 
 def test_wandbs_files_hold_the_run_once_and_what_it_got_later(call, with_files, tmp_path, monkeypatch):
@@ -31,3 +33,9 @@ def test_wandbs_files_hold_the_run_once_and_what_it_got_later(call, with_files, 
     assert held()[:2] == (2, [*losses, 0.1])
     first, second = (path.read_bytes() for path in sorted(tmp_path.glob("wandb/*run-*/files/curves.png")))
     assert first == (folder / "curves.png").read_bytes() != second  # which is drawn, as the first lacks an epoch
+
+
+def test_the_project_is_that_of_the_logger(tmp_path):
+    config = {"logger": {"wandb": {"project": "ours", "entity": "team", "mode": None, "folder": None}}}
+    tracker = opener("wandb")(Description("a", "b", config, folder=str(tmp_path)), str(tmp_path))
+    assert (tracker.project, tracker.entity) == ("ours", "team")

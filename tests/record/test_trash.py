@@ -10,7 +10,7 @@ import pytest
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import processes, trash_moves
 from fitbench.record.folder import run_folders
-from fitbench.record.trash import OF_SEARCH, TRASH, in_trash_of, size, trained_anew, trashed
+from fitbench.record.trash import BESIDE_RUNS, TRASH, in_trash_of, size, trained_anew, trashed
 from fitbench.record.trash_moves import delete, put_away, restore
 
 
@@ -208,7 +208,7 @@ def test_the_files_of_a_search_have_these_names():
     from fitbench.search.study import CLAIMS
 
     for name in (FILE, JOURNAL, f"{JOURNAL}.lock", CLAIMS, "search_history.png", "search_slices.png"):
-        assert any(Path(name).match(pattern) for pattern in OF_SEARCH), name
+        assert any(Path(name).match(pattern) for pattern in BESIDE_RUNS), name
 
 
 @pytest.mark.parametrize("place", ["a-s0", "deeper/first/a-s0"])

@@ -1,7 +1,9 @@
 """Each tracker with the real package: what a run sends, in several attempts, and after it was trained again."""
 
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -10,7 +12,7 @@ from fitbench.record.folder import State
 from fitbench.trackers import wandb_files
 from fitbench.trackers.mlflow import MlflowTracker
 from fitbench.trackers.tensorboard import TensorBoardTracker
-from fitbench.trackers.tracker import Description, Sender
+from fitbench.trackers.tracker import Description, Sender, TrackerError
 from fitbench.trackers.wandb import WandbTracker
 
 from .. import tracking
@@ -139,6 +141,44 @@ def test_a_missing_package_is_refused_with_the_command_that_installs_it(alone, n
 
 
 def test_wandb_asks_for_no_key(alone):
-    with pytest.raises(RequestError, match="mode is online, but W&B has no key"):
+    with pytest.raises(RequestError, match="mode of W&B is online, but it has no key"):
         WandbTracker(described("no-key", alone), alone / "no-key", mode="online")
     assert not (alone / "no-key").exists()
+
+
+def test_a_file_that_is_no_database_is_refused_at_once(alone):
+    """MLflow itself would try it for minutes."""
+    (alone / "none.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(TrackerError, match=r"^mlflow at sqlite:///none\.db: file is not a database$"):
+        MlflowTracker(described("none", alone), "sqlite:///none.db")
+
+
+def test_a_server_that_asks_to_wait_for_an_hour_holds_no_run(alone, monkeypatch):
+    class Busy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(429)
+            self.send_header("Retry-After", "3600")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(TrackerError, match="does not answer"):
+            MlflowTracker(described("busy", alone), f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+
+
+def test_wandbs_mode_may_be_disabled_and_a_wrong_one_is_refused(alone, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    (alone / "picture.png").write_bytes(b"picture")
+    tracker = WandbTracker(described("disabled", alone), alone / "disabled")
+    tracker.file(alone / "picture.png")
+    tracker.close()
+    assert not (alone / "disabled").exists()
+    monkeypatch.setenv("WANDB_MODE", "sometimes")
+    with pytest.raises(RequestError, match="WANDB_MODE is 'sometimes'; it must be online, offline or disabled"):
+        WandbTracker(described("wrong", alone), alone / "wrong")

@@ -9,10 +9,13 @@ import keras
 import pytest
 
 from fitbench.errors import RequestError
-from fitbench.record.folder import folder_of
+from fitbench.record.folder import State, folder_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_pruned
+from fitbench.trackers.tensorboard import TensorBoardTracker
+from fitbench.trackers.tracker import Description, Sender
 from fitbench.training.callbacks import fingerprint
+from fitbench.training.logger import Logger
 from fitbench.training.run import train
 from fitbench.training.trial import Trial
 
@@ -154,7 +157,8 @@ def test_a_tracker_that_fails_while_training_ends_no_run_and_is_no_secret(alone,
     notes = [line for line in capfd.readouterr().err.splitlines() if "mlflow" in line]
     assert len(notes) == 1
     assert "no such table: metrics" in notes[0]
-    assert f"'fitbench publish {folder.name} --to mlflow' sends what it lacks" in notes[0]
+    command = f"fitbench publish {folder.name} --to mlflow --uri sqlite:///broken.db"
+    assert f"'{command}' sends what it lacks" in notes[0]
     assert "no such table: metrics" in caplog.text
     assert result["metrics"]["epochs"] == 5
     assert [step for step, _ in tracking.in_tensorboard(folder / "tensorboard")["loss"]] == [1, 2, 3, 4, 5]
@@ -191,3 +195,20 @@ def test_undefined_values_are_nan_in_mlflow(trained):
     found, points = tracking.in_mlflow("diverged")
     assert found.info.status == "FAILED"
     assert [(step, math.isnan(value)) for step, value in points["loss"]][-1] == (len(points["loss"]), True)
+
+
+def test_a_tracker_during_whose_sending_ctrl_c_comes_is_not_asked_again(tmp_path):
+    """It may not answer: the run would end only after the time that the tracker has to answer."""
+    config = {"data": {}, "model": {}, "optimizer": {}}
+    logger = Logger(tmp_path)
+    logger.senders = [Sender(TensorBoardTracker(Description("a", "b", config), tmp_path / "events"))]
+    before = sorted((tmp_path / "events").iterdir()), tracking.in_tensorboard(tmp_path / "events")
+
+    def interrupt(sender: Sender) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        logger._each(interrupt)
+    (tmp_path / "history.jsonl").write_text('{"epoch": 1, "loss": 0.5}\n')
+    logger.end(State.interrupted)
+    assert (sorted((tmp_path / "events").iterdir()), tracking.in_tensorboard(tmp_path / "events")) == before

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fitbench.analysis.ancestry import descendants
 from fitbench.analysis.chosen_runs import Choice, below, chosen_runs
+from fitbench.analysis.search_record import FILE as SEARCH
 from fitbench.analysis.studies import Which
 from fitbench.columns import Column, Note, Table, column, print_tables
 from fitbench.errors import FitbenchError, RequestError
@@ -20,12 +21,12 @@ from fitbench.record import trash, trash_moves
 from fitbench.record.files import exists
 from fitbench.record.matching import fits
 from fitbench.record.naming import NAMED, check_name
+from fitbench.record.sweeps import FILE as SWEEP
 from fitbench.record.trash import Trashed, trashed
 from fitbench.stderr import write_note
 from fitbench.text import age, check_format, clean, console, counted, first_of
 
 LISTED = 10  # runs that are listed when they are moved or deleted
-SEARCH, SWEEP = "search.json", "sweep.json"
 UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
@@ -70,7 +71,7 @@ def _say_effects(outputs: Path, runs: Sequence[Trashed]) -> None:
     for home, in_trash in sorted({run.study_home: run.study_folder for run in runs}.items()):
         if exists(home / SEARCH):
             write_note(f"{clean(home / SEARCH)} keeps the trials of these runs; the search does not repeat them")
-        if files := [path for path in trash.search_files(in_trash) if path.name != SWEEP]:
+        if files := [path for path in trash.study_files(in_trash) if path.name != SWEEP]:
             names = first_of(clean(path.name) for path in files)
             write_note(
                 f"the search of {clean(home)} is in the trash with its runs ({names}); a search there is a new one"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from fitbench.api.overrides import OF_ARRAYS
 from fitbench.composition.overrides import in_grammar, shown
-from fitbench.config import Config, FileData
+from fitbench.data.in_memory import check_same_columns, check_same_rows, check_unmasked
 from fitbench.data.npz import names_of_parts
 from fitbench.errors import DataError, RequestError
 from fitbench.record.files import replacing
@@ -21,7 +22,6 @@ from fitbench.record.files import replacing
 FOLDER = ".arrays"  # in the outputs folder
 NAME = "arrays"  # of a data set that is given none
 PARTS = ("x_train", "y_train", "x_test", "y_test")
-OF_ARRAYS = ("x_", "y_", "w_")  # what the names of arrays begin with
 CLASSES = ("classes", "class_names")
 KINDS = "biufU"  # of NumPy's types that an .npz file may hold
 DIGITS = 8
@@ -53,6 +53,7 @@ class Arrays:
             DataError: an array is missing, holds neither numbers nor texts, or has another length than its part.
             RequestError: a key is no array of a data set.
         """
+        _check_together({name: value for name, value in given.items() if _is_array(name)})
         arrays = {name: _array(name, value) for name, value in given.items() if _is_array(name)}
         settings = {name: value for name, value in given.items() if name not in arrays and name != "name"}
         for name, value in settings.items():
@@ -83,8 +84,8 @@ class Arrays:
         path = f"data.path=${{outputs}}/{FOLDER}/{sha256}.npz"
         return ["data=npz", path, *(f"data.{key}={in_grammar(value)}" for key, value in settings.items())]
 
-    def write(self, outputs: str) -> None:
-        """Write the file below this folder of outputs that `words` names, unless it is there.
+    def write(self, outputs: str) -> str:
+        """Write the file below this folder of outputs that `words` names, unless it is there; its absolute path.
 
         Raises:
             OSError: it cannot be written.
@@ -94,17 +95,7 @@ class Arrays:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as file:
                 np.savez(file, **self.arrays)  # type: ignore[arg-type]
-
-
-@contextmanager
-def named_data(config: Config, arrays: Arrays | None) -> Iterator[None]:
-    """A block in which messages call the file of the arrays 'data'."""
-    try:
-        yield
-    except DataError as error:
-        if arrays is None or not isinstance(config.data, FileData):
-            raise
-        raise DataError(str(error).replace(config.data.path, "data")) from error
+        return os.path.abspath(path)  # noqa: PTH100 - as the configuration has it
 
 
 def is_dataset(given: Mapping[str, Any]) -> bool:
@@ -116,8 +107,19 @@ def _is_array(name: str) -> bool:
     return isinstance(name, str) and (name.startswith(OF_ARRAYS) or name in CLASSES)
 
 
+def _check_together(given: Mapping[str, Any]) -> None:
+    """Refuse tables of pandas whose rows or columns would not be those of each other."""
+    for axis in ("x_", "y_"):
+        check_same_columns({f"data: {name}": value for name, value in given.items() if name.startswith(axis)})
+    for name, value in given.items():
+        part = name.partition("_")[2]
+        if name.startswith(("y_", "w_")) and f"x_{part}" in given:
+            check_same_rows(f"data: x_{part}", given[f"x_{part}"], name, value)
+
+
 def _array(name: str, value: Any) -> np.ndarray:
     """A value as an array of numbers or texts. DataFrames lose the names of their columns."""
+    check_unmasked(f"data: {name}", value)
     try:
         array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
     except ValueError as error:  # rows of different lengths
@@ -135,7 +137,7 @@ def _array(name: str, value: Any) -> np.ndarray:
         )
     if not array.ndim:
         raise DataError(f"data: {name} is {shown(value)}; expected an array with an example in each row")
-    return array
+    return array.astype(array.dtype.newbyteorder("="), copy=False)  # the order of bytes makes no other data set
 
 
 def _held(array: np.ndarray) -> str:

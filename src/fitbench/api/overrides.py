@@ -12,9 +12,11 @@ from fitbench.config.folder import conf_folder
 from fitbench.errors import RequestError
 
 Overrides = str | Mapping[str, Any] | Sequence["Overrides"]  # of one configuration
+Sets = str | Mapping[str, Any] | Iterable[Overrides]  # of a sweep
 Folders = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 ADDED = ("experiment", "continue")  # keys that Hydra takes with + alone
 DATA = "data"  # the section in which a file, function.yaml, is for what is the user's
+OF_ARRAYS = ("x_", "y_", "w_")  # what the names of arrays of a data set begin with
 CHOOSING = ("source", "name")  # keys of a section whose value may be the name of a file of its group
 
 
@@ -34,14 +36,20 @@ def words_of(overrides: Iterable[Overrides], values: Mapping[str, Any], folders:
     return [word for each in (*overrides, values) for word in _words(each, places)]
 
 
-def sets_of(given: Overrides, folders: Sequence[Path]) -> list[list[str]]:
-    """The sets of overrides of a sweep: one for each element of a list, or one of a text or a dict.
+def sets_of(given: Sets | None, folders: Sequence[Path]) -> list[list[str]]:
+    """The sets of overrides of a sweep: one for each element of a list, or one of a text or a dict; None: no sets.
 
     Raises:
-        RequestError: as `words_of`.
+        RequestError: as `words_of`; or there are none in a list, which would not mean one run with the defaults.
     """
-    sets = [given] if isinstance(given, str | Mapping) else given
-    return [words_of([each], {}, folders) for each in sets]
+    if given is None:
+        return []
+    if not isinstance(given, Iterable):
+        raise RequestError(f"{shown(given)}: expected a list of sets of overrides")
+    sets = [words_of([each], {}, folders) for each in ([given] if isinstance(given, str | Mapping) else given)]
+    if not sets:
+        raise RequestError("the list of sets is empty, so there is nothing to train; leave it out for a sweep of lists")
+    return sets
 
 
 def varied(values: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
@@ -105,6 +113,10 @@ def _of_section(section: str, values: Mapping[str, Any], places: Sequence[Path])
     A section with a `_target_` and no file, which describes something of the user's, takes the place of the default.
     """
     settings = dict(values)
+    if section == DATA and (array := next((key for key in settings if str(key).startswith(OF_ARRAYS)), None)):
+        raise RequestError(
+            f"{DATA}.{array}: arrays are given by the argument data of the call, as data={{'x_train': ..}}"
+        )
     chosen = next((key for key in CHOOSING if _has_file(section, settings.get(key), places)), None)
     target = settings.get("_target_")
     if chosen is not None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from fitbench.api.wording import in_python
 from fitbench.config import Backend
 from fitbench.errors import FitbenchError, RequestError
 
@@ -46,7 +47,7 @@ def alone() -> Iterator[None]:
     """
     from fitbench.launch.job import cannot_write
 
-    with _turn, _random_states_kept(), _keras_kept():
+    with _turn, in_python(), _random_states_kept(), _keras_kept():
         try:
             yield
         except OSError as error:

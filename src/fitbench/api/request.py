@@ -39,6 +39,8 @@ class Request:
         of_data = [] if data is None or arrays is not None else [{"data": data}]
         words = words_of([*of_data, *overrides], values, folders)
         _check_importable(words)
+        if arrays is not None and (twice := [word for word in words if word.lstrip("+").startswith("data=")]):
+            raise RequestError(f"{twice[0]}: the argument data is a data set of arrays already; leave one of them out")
         return Request([*(arrays.words() if arrays is not None else ()), *words], folders, arrays)
 
 

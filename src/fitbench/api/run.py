@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fitbench.api.process import alone, loaded_backend
+from fitbench.api.wording import in_python
 from fitbench.errors import FitbenchError
 from fitbench.metrics import join
 from fitbench.project.settings import find_settings, use_source
@@ -47,7 +48,8 @@ class Run:
     folder: Path
 
     def __init__(self, name: str | os.PathLike[str], outputs: str | os.PathLike[str] = "outputs") -> None:
-        self.folder = find_run(os.fspath(name), Path(outputs)).absolute()
+        with in_python():
+            self.folder = find_run(os.fspath(name), Path(outputs)).absolute()
         self._loaded: tuple[tuple[bool, str], Reader] | None = None
 
     @property
@@ -127,7 +129,8 @@ class Run:
         """
         from fitbench.api.figure import run_figure
 
-        return run_figure(self.folder, metric)
+        with in_python():
+            return run_figure(self.folder, metric)
 
     # -- the model ----------------------------------------------------------------------------------------------------
 
@@ -145,7 +148,8 @@ class Run:
 
         It takes examples as data sets have them, such as images uint8 [N, height, width, channels], and prepares them
         in its first layers. It gives raw outputs, float32 [N, outputs]: logits, or the values of a regression.
-        `outputs` and `predict` give probabilities and names.
+        `outputs` and `predict` give probabilities and names. Each call gives a model of its own: one that is
+        trained further or changed does not change what `outputs`, `predict` and `evaluate` say.
 
         Args:
             trust: load a model that has code of its own, which may do anything. Without it only layers of Keras and
@@ -155,7 +159,9 @@ class Run:
             FitbenchError: the run is not finished, its model is damaged, or needs code of its own without `trust`.
         """
         with alone():
-            return self._open(trust).model
+            model = self._open(trust).model
+            self._loaded = None  # from here on it is the caller's, who may change it
+            return model
 
     def outputs(self, x: Any, trust: bool = False) -> npt.NDArray[np.float32]:
         """The probability of each class or label, or the value of each target, float32 [N, outputs].
@@ -226,11 +232,13 @@ class Run:
             DataError: as `outputs`, or `y` does not fit the run.
             FitbenchError: as `model`.
         """
+        from fitbench.data.in_memory import check_same_rows
         from fitbench.inference.evaluate import evaluate_examples
         from fitbench.inference.in_memory import inputs_in_memory, targets_in_memory
 
         with alone():
             reader = self._open(trust)
+            check_same_rows("x", x, "y", y)
             inputs = inputs_in_memory(x, reader)
             return evaluate_examples(reader, inputs, targets_in_memory(y, len(inputs), reader), trust)
 
@@ -252,6 +260,16 @@ class Run:
         from fitbench.api.html import run_html
 
         return run_html(self.folder)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and other.folder == self.folder
+
+    def __hash__(self) -> int:
+        return hash(self.folder)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle takes: all but the loaded model, which is loaded again."""
+        return self.__dict__ | {"_loaded": None}
 
     def __repr__(self) -> str:
         try:

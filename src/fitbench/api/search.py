@@ -9,6 +9,7 @@ from fitbench.analysis.search_record import parted
 from fitbench.api.overrides import Folders, Overrides, choice, varied, words_of
 from fitbench.api.process import alone
 from fitbench.api.request import Request
+from fitbench.api.wording import named_data
 from fitbench.composition import Composer, beside_hydra
 from fitbench.composition.overrides import in_grammar
 from fitbench.search.command import check_installed
@@ -73,10 +74,12 @@ def search(
     with alone(), beside_hydra():
         request = Request.of(overrides, config_dir, data, single)
         words = [*request.words, *several, *_space(space), *_settings(settings)]
+        paths = []
         if request.arrays is not None:
             of_outputs = [word for word in words if word.startswith("outputs=")]
-            request.arrays.write(Composer(request.folders).composed_with(of_outputs).outputs)
-        run_search([*(f"--config-dir={folder}" for folder in request.folders), *words], ended.append)
+            paths.append(request.arrays.write(Composer(request.folders).composed_with(of_outputs).outputs))
+        with named_data(paths):
+            run_search([*(f"--config-dir={folder}" for folder in request.folders), *words], ended.append)
     return _frame(ended[0])
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitbench.analysis.studies import Which
+from fitbench.api.wording import in_python
+from fitbench.composition.overrides import shown
+from fitbench.errors import RequestError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 Names = str | Sequence[str]
 
 
+@in_python()
 def runs(
     *paths: str | os.PathLike[str],
     where: str | None = None,
@@ -41,10 +45,11 @@ def runs(
     from fitbench.analysis.listing import selected, states_of
 
     which = _which(paths, where, study, outputs)
-    states = states_of(_joined(state))
+    states = states_of(_joined("state", state))
     return selected(load_runs(*which.paths), which, states).reset_index(drop=True)
 
 
+@in_python()
 def compare(
     *paths: str | os.PathLike[str],
     by: Names | None = None,
@@ -83,9 +88,9 @@ def compare(
     from fitbench.analysis.comparison import compare_groups
     from fitbench.columns import records
 
-    names = several(_joined(metric))
+    names = several(_joined("metric", metric))
     which = _which(paths, where, study, outputs)
-    compared = compare_groups(which, _joined(by), names[0] if names else None, baseline, names[1:])
+    compared = compare_groups(which, _joined("by", by), names[0] if names else None, baseline, names[1:])
     columns = of_scripts(compared)
     frame = pd.DataFrame(records(columns), columns=[name for column in columns for name in column.values])
     of_numbers = ("integer", "floating", "mixed-integer-float", "empty")
@@ -100,10 +105,26 @@ def _which(
     paths: Sequence[str | os.PathLike[str]], where: str | None, study: Names | None, outputs: str | os.PathLike[str]
 ) -> Which:
     """The runs that are meant: of all studies, unless some are named."""
-    which = Which([os.fspath(path) for path in paths or (outputs,)], where, _joined(study)).of_every_study()
+    for path in paths:
+        if not isinstance(path, str | os.PathLike):
+            raise RequestError(f"{shown(path)} is no path; several are given as arguments of their own, runs(A, B)")
+    if not isinstance(where, str | None):
+        raise RequestError(f"where is {shown(where)}; it must be a text, such as \"model == 'mlp'\"")
+    named = [os.fspath(path) for path in paths or (outputs,)]
+    which = Which(named, where, _joined("study", study)).of_every_study()
     which.check()
     return which.located(Path(outputs))
 
 
-def _joined(names: Names | None) -> str | None:
-    return names if names is None or isinstance(names, str) else ",".join(names)
+def _joined(argument: str, names: Names | None) -> str | None:
+    """Several names as one text; None stays None, which is not an empty list.
+
+    Raises:
+        RequestError: there are none, or they are no texts.
+    """
+    if names is None or isinstance(names, str):
+        return names
+    texts = list(names)
+    if not texts or not all(isinstance(name, str) for name in texts):
+        raise RequestError(f"{argument} is {shown(names)}; it must be a name, or a list of one or more names")
+    return ",".join(texts)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fitbench.api.arrays import named_data
-from fitbench.api.overrides import Folders, Overrides, folders_of, sets_of, varied
+from fitbench.api.overrides import Folders, Overrides, Sets, folders_of, sets_of, varied
 from fitbench.api.process import alone
 from fitbench.api.request import Request
 from fitbench.api.run import Run
+from fitbench.api.wording import named_data
 from fitbench.composition import Composer, beside_hydra
 from fitbench.errors import RequestError, SweepFailed
 from fitbench.launch.jobs import jobs_of_sets
@@ -66,10 +66,9 @@ def train(*overrides: Overrides, config_dir: Folders | None = None, data: Any = 
         folder = folder_of(config)
         if text := advice(config):
             write_note(text)
-        if request.arrays is not None:
-            request.arrays.write(config.outputs)
+        paths = [request.arrays.write(config.outputs)] if request.arrays is not None else []
         try:
-            with named_data(config, request.arrays), logged(folder), terminable():
+            with named_data(paths), logged(folder), terminable():
                 train_one(config)
         except RequestError:
             remove_refused(folder)
@@ -78,7 +77,7 @@ def train(*overrides: Overrides, config_dir: Folders | None = None, data: Any = 
 
 
 def sweep(
-    sets: Overrides = (),
+    sets: Sets | None = None,
     /,
     *overrides: Overrides,
     config_dir: Folders | None = None,
@@ -90,7 +89,7 @@ def sweep(
     Args:
         sets: a list, of which each element is the overrides of one run as in `train`: a text, a dict, or a list of
             texts and dicts. A text may have several values, as "seed=0,1,2", and then stands for several runs. A text
-            or a dict alone is one set.
+            or a dict alone is one set. Without it, the other arguments are the whole sweep.
         overrides: of all runs, and combined with each set; a text may have several values, or be of the section
             `sweep`.
         config_dir, data: as in `train`.
@@ -99,7 +98,7 @@ def sweep(
             **{"optimizer.learning_rate": [0.1, 0.01]}. `workers` is the number of processes.
 
     Returns:
-        the runs as `load_runs` gives them, in the order in which they were asked for.
+        the runs as `load_runs` gives them, each once, in the order in which they were asked for.
 
     Raises:
         SweepFailed: runs have failed, or another process trains them. Its `runs` is the DataFrame of those that have
@@ -117,11 +116,10 @@ def sweep(
         request = Request.of(overrides, config_dir, data, single)
         with beside_hydra():
             jobs = jobs_of_sets(sets_of(sets, folders), [*request.words, *several], folders)
-        if request.arrays is not None:
-            for outputs in {job.config.outputs for job in jobs}:
-                request.arrays.write(outputs)
+        arrays, places = request.arrays, {job.config.outputs for job in jobs}
+        paths = [] if arrays is None else [arrays.write(outputs) for outputs in places]
         try:
-            with terminable():
+            with named_data(paths), terminable():
                 run_sweep(jobs, partial(train_here, directly, jobs[0].config.workers), lambda _summary: None)
         except SweepFailed as failed:
             failed.runs = _frame(jobs)

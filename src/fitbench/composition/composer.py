@@ -54,7 +54,7 @@ def register_resolvers() -> None:
     register_run_dir()
 
 
-if not OmegaConf.has_resolver("run_id"):  # else it is that of the program, which `beside_hydra` keeps
+if not OmegaConf.has_resolver("run_id"):  # a program that imports fitbench may have one; see `beside_hydra`
     register_resolvers()
 
 

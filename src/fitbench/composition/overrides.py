@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Optional
 
+import numpy as np
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser, create_functions
 from hydra.core.override_parser.types import Override, RangeSweep, Sweep
@@ -166,8 +167,8 @@ def in_grammar(value: Any) -> str:
     """
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{key}:{in_grammar(item)}" for key, item in value.items()) + "}"
-    if hasattr(value, "tolist"):  # NumPy's numbers and arrays
-        value = value.tolist()
+    if isinstance(value, np.ndarray | np.generic):
+        value = _of_numpy(value)
     if isinstance(value, list | tuple | range | set | frozenset):
         return "[" + ",".join(map(in_grammar, value)) + "]"
     if isinstance(value, bool) or value is None:
@@ -184,6 +185,15 @@ def in_grammar(value: Any) -> str:
         f"{shown(value)} is a {type(value).__name__}; expected None, a boolean, a number, a text, a path, or a list or "
         "dict of these"
     )
+
+
+def _of_numpy(value: np.ndarray | np.generic) -> Any:
+    """A number or an array of NumPy as Python's. float32(0.1) is 0.1: the shortest decimal number that it stands for.
+
+    So it is the same configuration as that with Python's number.
+    """
+    is_short = value.dtype.kind == "f" and value.dtype.itemsize < np.dtype(float).itemsize
+    return value.astype(str).astype(float).tolist() if is_short else value.tolist()
 
 
 def shown(value: Any) -> str:

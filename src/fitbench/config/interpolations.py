@@ -27,7 +27,7 @@ def register_run_dir() -> None:
     OmegaConf.register_new_resolver("run_dir", lambda: RUN_DIR, replace=True)
 
 
-if not OmegaConf.has_resolver("run_dir"):  # else it is that of the program, which `composition.beside_hydra` keeps
+if not OmegaConf.has_resolver("run_dir"):  # a program that imports fitbench may have one; see `beside_hydra`
     register_run_dir()
 
 

@@ -57,14 +57,14 @@ class Logger(Section):
     mlflow: MlflowLogger | None = Field(None, description="MLflow")
     wandb: WandbLogger | None = Field(None, description="Weights & Biases")
 
-    def publishing(self) -> list[str]:
-        """The options of `fitbench publish` that send a recorded run to these places, for each of them."""
+    def publishing(self) -> dict[str, str]:
+        """The options of `fitbench publish` that send a recorded run to these places, by the names of the places."""
         chosen = {"tensorboard": self.tensorboard, "mlflow": self.mlflow, "wandb": self.wandb}
-        return [
-            f"--to {name}" + (f" --uri {address}" if (address := getattr(place, ADDRESSES[name], None)) else "")
+        return {
+            name: f"--to {name}" + (f" --uri {address}" if (address := getattr(place, ADDRESSES[name], None)) else "")
             for name, place in chosen.items()
             if place is not None
-        ]
+        }
 
 
 Loggers = Annotated[Logger | None, BeforeValidator(lambda value: value or None)]  # logger=none is an empty section

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from fitbench.doctor.finding import Finding, note, ok, problem
 from fitbench.doctor.packages import installed
 
 BACKENDS = ("tensorflow", "jax")
+
+
+def present() -> list[str]:
+    """The backends that are installed, perhaps damaged."""
+    return [name for name in BACKENDS if find_spec(name) or installed(name)]
 
 
 def backend(name: str, answer: Mapping[str, Any] | None) -> Finding:

@@ -9,7 +9,6 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 from fitbench.doctor import backends, data_sets, folders, gpus, machine, packages, surroundings
@@ -111,8 +110,7 @@ def ask(fast: bool) -> dict[str, Question]:
     """Start the processes; with `fast` none that imports a backend or all packages."""
     questions = {DATA: Question(["fitbench", "data", "--format", "json"], OTHER_SECONDS)}
     if not fast:
-        here = [name for name in backends.BACKENDS if find_spec(name) or packages.installed(name)]
-        questions |= {name: Question([PROBE, name], BACKEND_SECONDS) for name in here}
+        questions |= {name: Question([PROBE, name], BACKEND_SECONDS) for name in backends.present()}
         if names := _importable():
             questions[PACKAGES] = Question([PROBE, PACKAGES, *names], OTHER_SECONDS)
     return questions
@@ -132,7 +130,7 @@ def _imports(questions: Mapping[str, Question]) -> list[Finding]:
 
 
 def _backends(questions: Mapping[str, Question]) -> list[Finding]:
-    here = [name for name in backends.BACKENDS if find_spec(name) or packages.installed(name)]
+    here = backends.present()
     if sys.stderr.isatty() and not {*here}.isdisjoint(questions):
         show_live(f"importing {either(here)}; this takes about 10 s, and at most {BACKEND_SECONDS}")
     try:
@@ -170,9 +168,9 @@ def _print(report: Report) -> None:
             style = STYLES[finding.status]
             mark = finding.status.upper() if finding.status is Status.problem else finding.status
             head = f"  {mark:<{MARK}}{finding.name:<{INDENT - MARK - 2}}"
-            for i, line in enumerate(_broken(clean(finding.found), width)):
+            for i, line in enumerate(_wrapped(clean(finding.found), width)):
                 write(f"{'' if i else head:<{INDENT}}{line}", style, 0 if i else MARK + 2)
-            for line in _broken(f"Remedy: {clean(finding.remedy)}", width) if finding.remedy else ():
+            for line in _wrapped(f"Remedy: {clean(finding.remedy)}", width) if finding.remedy else ():
                 write(f"{'':<{INDENT}}{line}", style, INDENT + len(line))
     statuses = [finding.status for _, findings in report for finding in findings]
     counts = [counted(statuses.count(status), status) for status in (Status.problem, Status.note)]
@@ -180,8 +178,8 @@ def _print(report: Report) -> None:
     write(text, "bold", len(text))
 
 
-def _broken(text: str, width: int | None) -> list[str]:
-    """A text in the lines that stand behind the names."""
+def _wrapped(text: str, width: int | None) -> list[str]:
+    """A text in the lines that stand beside the names."""
     if width is None:
         return [text]
     return textwrap.wrap(text, max(width - INDENT, 30), break_long_words=False, break_on_hyphens=False)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fitbench.doctor.finding import Finding, note, ok, problem
 from fitbench.doctor.packages import missing_of
+from fitbench.record.control_groups import read
 from fitbench.text import counted, first_of
 
 SMI = ("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
@@ -61,11 +62,11 @@ def graphics(root: Path = Path("/"), smi: Sequence[str] = SMI) -> Graphics:
         smi: the command that lists the GPUs.
     """
     listed, failure = _listed(smi)
-    version = re.search(r"Kernel Module.*?\s(\d+\.[\d.]+)", _text(root / "proc/driver/nvidia/version"))
+    version = re.search(r"Kernel Module.*?\s(\d+\.[\d.]+)", read(root / "proc/driver/nvidia/version"))
     bus = [
         device
         for device in _children(root / "sys/bus/pci/devices")
-        if _text(device / "vendor").strip() == NVIDIA and _text(device / "class").startswith(DISPLAY)
+        if read(device / "vendor").strip() == NVIDIA and read(device / "class").startswith(DISPLAY)
     ]
     devices = [path for path in _children(root / "dev") if re.fullmatch("nvidia[0-9]+", path.name)]
     library = ctypes.util.find_library("cuda") is not None
@@ -152,10 +153,3 @@ def _children(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except OSError:
         return []
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""

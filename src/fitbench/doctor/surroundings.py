@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import locale
 import os
 import resource
 import shutil
 import sys
 from collections.abc import Mapping
-from importlib.util import find_spec
 
 from fitbench.doctor.finding import Finding, note, ok, problem
 from fitbench.doctor.packages import installed
 from fitbench.errors import RequestError
+from fitbench.project.settings import find_settings
 from fitbench.training.variables import variables
 
 FEWEST_FILES, FEWEST_PROCESSES, NARROW = 1024, 1000, 80
@@ -105,15 +104,13 @@ def cluster(sbatch: str | None, environ: Mapping[str, str] = os.environ) -> Find
     return note("Slurm", f"{sbatch}, but no launcher for it", "pip install 'fitbench[submitit]'", sbatch=sbatch)
 
 
-def project() -> list[Finding]:
-    """What the `[tool.fitbench]` that counts in the current folder names; nothing where no version has projects."""
-    if not find_spec("fitbench.project"):
-        return []
+def project() -> Finding:
+    """The folders that the `[tool.fitbench]` of the current folder names."""
     try:
-        settings = importlib.import_module("fitbench.project.settings").find_settings()
+        settings = find_settings()
     except RequestError as error:
-        return [problem("project", str(error), "correct the table [tool.fitbench]")]
+        return problem("project", str(error), "correct the table [tool.fitbench]")
     if settings.file is None:
-        return [ok("project", "no pyproject.toml with [tool.fitbench] here or above", file=None)]
+        return ok("project", "no pyproject.toml with [tool.fitbench] here or above", file=None)
     named = ", ".join(map(str, (*settings.config_dirs, *settings.sources)))
-    return [ok("project", f"{settings.file}: {named or 'names no folders'}", file=str(settings.file))]
+    return ok("project", f"{settings.file}: {named or 'names no folders'}", file=str(settings.file))

@@ -28,6 +28,7 @@ from fitbench.record.files import naming, outputs_of, replacing, write_whole
 from fitbench.record.naming import find_run
 from fitbench.record.result import utc_now
 from fitbench.record.run_group import find_group
+from fitbench.stderr import write_note
 from fitbench.tasks import task_of
 from fitbench.text import check_format, clean, console, counted, number, plural
 from fitbench.untrusted import check_within
@@ -144,7 +145,7 @@ def load_metrics(config: Config, task: Task, trust: bool) -> dict[str, Metric]:
     """
     own = [name for name, entry in config.metrics.items() if entry is not None]
     if own and not trust:
-        sys.stderr.write(f"fitbench: without --trust, these metrics are left out: {clean(', '.join(own))}\n")
+        write_note(f"without --trust, these metrics are left out: {clean(', '.join(own))}")
     entries = dict.fromkeys(task.default_metrics) | selection.resolved(config.metrics, task)
     return {name: user_metrics.load(name, entry) for name, entry in entries.items() if trust or name not in own}
 
@@ -159,7 +160,7 @@ def _objective(reader: Reader, config: Config, trust: bool) -> Objective | None:
 
     loss = config.training.loss
     if isinstance(loss, Mapping) and not trust and not own_loss.is_of_keras(loss):
-        sys.stderr.write(f"fitbench: without --trust, the loss {clean(loss['_target_'])} is left out\n")
+        write_note(f"without --trust, the loss {clean(loss['_target_'])} is left out")
         return None
     scale = None
     if config.training.standardize_targets:

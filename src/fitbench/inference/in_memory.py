@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fitbench.data.in_memory import check_unmasked
 from fitbench.data.resampling import resampled
 from fitbench.data.table_file import with_texts
 from fitbench.errors import DataError, RequestError
@@ -69,7 +70,10 @@ def targets_in_memory(y: Any, count: int, reader: Reader) -> np.ndarray:
     import pandas as pd
 
     task, names = reader.task, list(reader.names)
-    frame = pd.DataFrame(y.to_numpy() if hasattr(y, "to_numpy") else _array(y, Y))
+    array = y.to_numpy() if hasattr(y, "to_numpy") else _array(y, Y)
+    if array.ndim not in (1, 2):
+        raise DataError(f"{Y} has the shape {array.shape}; expected a target for each example, [N] or [N, targets]")
+    frame = pd.DataFrame(array)
     if len(frame) != count:
         raise DataError(f"{Y} has {counted(len(frame), 'target')}; expected one for each of the {count:,} of {X}")
     one = frame.shape[1] == 1
@@ -95,6 +99,7 @@ def _named(labels: pd.Series, names: list[str]) -> pd.Series:
 
 
 def _array(values: Any, name: str = X) -> np.ndarray:
+    check_unmasked(name, values)
     try:
         return np.asarray(values)
     except ValueError as error:

@@ -52,7 +52,7 @@ def train_elsewhere(
                 epochs = _epochs(batch)
                 report(f"fitbench: {first_line(error)}; the remaining runs are launched again")
             else:
-                yield from zip(batch, map(Failure.of, results), strict=True)
+                yield from zip(batch, map(Failure.of_job, results), strict=True)
                 number += len(batch)
                 batch = []
 

@@ -29,6 +29,7 @@ class Display(ABC):
 
     Attributes:
         began: when the block began (seconds since the epoch).
+        ended_before: how many runs or trials had ended then.
     """
 
     def __init__(self, visible: bool) -> None:
@@ -46,10 +47,19 @@ class Display(ABC):
         """Return the parts of the live line for a terminal of `width` columns, the most important one first."""
 
     @abstractmethod
-    def share(self) -> float:
-        """Return how much has ended of what there is to do, from 0 to 1."""
+    def counts(self) -> tuple[int, int]:
+        """Return how many runs or trials have ended, and how many there are in all."""
+
+    def time_left(self) -> str:
+        """Return the time that the others need at the pace of this block; empty if it is unknown or all have ended."""
+        ended, total = self.counts()
+        if ended == self.ended_before or ended >= total:
+            return ""
+        seconds = (time.time() - self.began) / (ended - self.ended_before)
+        return f"{duration(seconds * (total - ended))} left"
 
     def __enter__(self) -> Self:
+        self.ended_before, _ = self.counts()
         self.began = time.time()
         self.thread = threading.Thread(target=self._poll, name="fitbench-progress", daemon=True)
         self.thread.start()
@@ -80,7 +90,8 @@ class Display(ABC):
     def _show(self) -> None:
         lines = self.ended()
         if self.cell:
-            self.cell.show([self.line(WIDE)], self.share())
+            ended, total = self.counts()
+            self.cell.show([self.line(WIDE)], min(ended / total, 1.0))
             return
         if self.visible:
             for line in lines:

@@ -48,7 +48,7 @@ def run(config: Config) -> tuple[dict[str, Any], bool]:
 
 def publishing(config: Config) -> list[str]:
     """The options of `fitbench publish` that send a run to the places of `logger`, for each of them."""
-    return [] if config.logger is None else config.logger.publishing()
+    return [] if config.logger is None else list(config.logger.publishing().values())
 
 
 def completed(config: Config, result: dict[str, Any]) -> dict[str, Any]:

@@ -70,12 +70,12 @@ def _do(train: TrainJob, threads: int | None, task: tuple[int, Job]) -> Failure 
     return train(job, threads, number)
 
 
-def by_hydra(launcher: Launcher, job: Job, threads: int | None, number: int) -> Failure | None:
+def train_with_hydra(launcher: Launcher, job: Job, threads: int | None, number: int) -> Failure | None:
     """Let Hydra's basic launcher compose the configuration of a job and train it in this process."""
     setbase("1.3")  # as `hydra.main` does; a worker process has not called it
     Plugins.instance()  # the same: hydra.searchpath needs the registered sources
     [result] = launcher.launch([job.launched(threads)], initial_job_idx=number)
-    return Failure.of(result)
+    return Failure.of_job(result)
 
 
 def directly(job: Job, threads: int | None, _number: int) -> Failure | None:
@@ -85,7 +85,7 @@ def directly(job: Job, threads: int | None, _number: int) -> Failure | None:
         with logged(job.folder):
             run(job.config.model_copy(update={"threads": own_threads, "progress": False}))
     except Exception as error:  # noqa: BLE001 - the sweep reports it; error.txt has the traceback
-        return Failure.by(error)
+        return Failure.of_error(error)
     return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from fitbench.metrics import join
 from fitbench.record.folder import State, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
-from fitbench.text import duration
 
 
 class SweepProgress(Display):
@@ -33,7 +31,6 @@ class SweepProgress(Display):
         self.total = total
         self.pending = {folder.name: folder for folder in pending}
         self.results = [result for folder in finished if (result := _result(folder)) is not None]
-        self.done_before = total - len(pending)
         self.failed = 0
 
     def ended(self) -> list[str]:
@@ -62,21 +59,18 @@ class SweepProgress(Display):
             self.results.append(result)
         self.failed += path.name == "error.txt"
         figures = _metrics(result["metrics"], result["primary"]) if result else "failed"
-        return f"[{self._done()}/{self.total}] {folder.name}  {figures}"
+        return f"[{self._count()}] {folder.name}  {figures}"
 
-    def _done(self) -> int:
-        return self.total - len(self.pending)
+    def counts(self) -> tuple[int, int]:
+        """Return how many runs have ended, and how many the sweep has."""
+        return self.total - len(self.pending), self.total
 
-    def share(self) -> float:
-        """Return how many of the runs have ended."""
-        return self._done() / self.total
+    def _count(self) -> str:
+        return "{}/{}".format(*self.counts())
 
     def parts(self, width: int) -> list[str]:
         """Return the number of ended runs, the remaining time, the best value, the number of failed runs, the epoch."""
-        parts = [f"{self._done()}/{self.total} runs"]
-        ended = self._done() - self.done_before
-        if ended and self.pending:
-            parts.append(f"{duration((time.time() - self.began) / ended * len(self.pending))} left")
+        parts = [f"{self._count()} runs", self.time_left()]
         best = _best(self.results)
         if best is not None:
             parts.append(f"best val {best:.4f}")

@@ -97,13 +97,13 @@ class Failure:
     claimed: bool = False
 
     @staticmethod
-    def of(result: JobReturn) -> Failure | None:
+    def of_job(result: JobReturn) -> Failure | None:
         """Return the failure of a job that Hydra has done; None if it has succeeded."""
-        return None if result.status is not JobStatus.FAILED else Failure.by(result._return_value)
+        return None if result.status is not JobStatus.FAILED else Failure.of_error(result._return_value)
 
     @staticmethod
-    def by(error: BaseException) -> Failure:
-        """Return the failure that an exception is."""
+    def of_error(error: BaseException) -> Failure:
+        """Return the failure of a job that has raised an exception."""
         return Failure(first_line(error), isinstance(error, Claimed))
 
 

@@ -15,7 +15,7 @@ from fitbench.publish.recorded import Recorded
 from fitbench.text import clean, console, counted, first_of
 from fitbench.trackers.tracker import without_password
 
-NEW, UPDATED, UNCHANGED, FAILED = "new", "updated", "unchanged", "failed"
+NEW, UPDATED, UNCHANGED, LOGGED, FAILED = "new", "updated", "unchanged", "logged", "failed"
 COUNTED = ("epochs", "files", "tags", "metrics", "parameters")
 SHOWN = ("epochs", "files", "tags")  # those that people see; JSON has all
 NAMED = 2  # runs of which a failure is said
@@ -33,6 +33,7 @@ class Outcome:
         is_new: whether the tracker did not have the run, or had another training of it.
         reason: why it was not sent, or not as a whole; '' if it was.
         is_refused: whether the tracker is the reason.
+        is_logged: whether the run was left out, because it is being trained and its logger sends it.
     """
 
     folder: Path
@@ -41,12 +42,13 @@ class Outcome:
     is_new: bool = False
     reason: str = ""
     is_refused: bool = False
+    is_logged: bool = False
 
     @property
     def kind(self) -> str:
-        """'new', 'updated', 'unchanged' or 'failed'."""
-        if self.reason:
-            return FAILED
+        """'new', 'updated', 'unchanged', 'logged' or 'failed'."""
+        if self.reason or self.is_logged:
+            return FAILED if self.reason else LOGGED
         return NEW if self.is_new else UPDATED if +self.sent else UNCHANGED
 
     @property
@@ -77,9 +79,13 @@ def print_outcomes(outcomes: Sequence[Outcome], to: str, uri: str | None, format
         print(json.dumps([outcome.content for outcome in outcomes], indent=2))
         return
     kinds = Counter(outcome.kind for outcome in outcomes)
-    count = ", ".join(f"{kinds[kind]:,} {kind}" for kind in (NEW, UPDATED, UNCHANGED, FAILED) if kinds[kind])
+    count = ", ".join(f"{kinds[kind]:,} {kind}" for kind in (NEW, UPDATED, UNCHANGED, LOGGED, FAILED) if kinds[kind])
     place = f" at {without_password(uri)}" if uri else ""
     notes = [f"{counted(len(outcomes), 'run')} to {to}{place}: {count}"]
+    if kinds[LOGGED]:
+        notes.append(
+            f"logged: being trained; logger={to} sends the epochs, and publish the rest when the run has ended"
+        )
     if dry_run:
         notes = [f"{counted(len(outcomes), 'run')}; nothing is sent, and {to} is not asked what it has already"]
     listed = [each for each in outcomes if len(outcomes) <= LISTED or each.kind != UNCHANGED]

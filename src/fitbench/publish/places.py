@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fitbench.errors import RequestError
 from fitbench.text import either
@@ -17,7 +17,7 @@ from fitbench.trackers.tracker import Description, Tracker, needs
 if TYPE_CHECKING:
     from fitbench.trackers.wandb import WandbTracker
 
-LONGEST_NAME = 200  # characters of an experiment
+LONGEST_NAME = 200  # characters of an experiment or a project
 
 Open = Callable[[Description, str | None], Tracker]
 
@@ -41,16 +41,27 @@ def _tensorboard(run: Description, uri: str | None) -> TensorBoardTracker:
 
 def _mlflow(run: Description, uri: str | None) -> MlflowTracker:
     """The run in the experiment that its logger was set to, or else in that of its study."""
-    logger = run.config.get("logger")
-    settings = logger.get("mlflow") if isinstance(logger, dict) else None
-    experiment = settings.get("experiment") if isinstance(settings, dict) else None
-    return MlflowTracker(run, uri, str(experiment)[:LONGEST_NAME] if experiment else None)
+    return MlflowTracker(run, uri, _set(run, "mlflow", "experiment"))
 
 
 def _wandb(run: Description, uri: str | None) -> WandbTracker:
+    """The run in the project that its logger was set to, or else in that of its study."""
     from fitbench.trackers.wandb import WandbTracker
 
-    return WandbTracker(run, Path(uri or "."))
+    return WandbTracker(run, Path(uri or "."), _set(run, "wandb", "project"), _set(run, "wandb", "entity"))
+
+
+def _set(run: Description, place: str, key: str) -> str | None:
+    """What a run's logger was set to. The configuration may be a stranger's."""
+    value = logger_of(run.config).get(place)
+    text = value.get(key) if isinstance(value, dict) else None
+    return str(text)[:LONGEST_NAME] if text else None
+
+
+def logger_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The section `logger` of a recorded configuration, empty if there is none."""
+    logger = config.get("logger")
+    return logger if isinstance(logger, dict) else {}
 
 
 PLACES: Mapping[str, Open] = {"mlflow": _mlflow, "tensorboard": _tensorboard, "wandb": _wandb}

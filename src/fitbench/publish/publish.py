@@ -40,7 +40,7 @@ def publish(
     if dry_run:
         outcomes = [look(folder, with_model) for folder in folders]
     else:
-        outcomes = list(_sent(folders, lambda run: open_tracker(run, uri), with_model))
+        outcomes = list(_sent(folders, to, lambda run: open_tracker(run, uri), with_model))
     print_outcomes(outcomes, to, uri, format, dry_run)
     return int(any(outcome.reason for outcome in outcomes))
 
@@ -56,7 +56,7 @@ def _newest_study(outputs: Path) -> list[Path]:
     return [Path(folder) for folder in frame[frame["study"] == studies[0]]["folder"]] if studies else []
 
 
-def _sent(folders: Sequence[Path], open_tracker: Open, with_model: bool) -> Iterator[Outcome]:
+def _sent(folders: Sequence[Path], to: str, open_tracker: Open, with_model: bool) -> Iterator[Outcome]:
     """What became of each run. Where the tracker refuses several in turn, the others are not tried."""
     refusals = 0
     for number, folder in enumerate(folders, 1):
@@ -65,7 +65,7 @@ def _sent(folders: Sequence[Path], open_tracker: Open, with_model: bool) -> Iter
             continue
         if sys.stderr.isatty():
             show_live(f"publishing run {number:,} of {len(folders):,}: {clean(folder.name)}")
-        outcome = send(folder, open_tracker, with_model)
+        outcome = send(folder, to, open_tracker, with_model)
         refusals = refusals + 1 if outcome.is_refused else 0
         yield outcome
     if sys.stderr.isatty():

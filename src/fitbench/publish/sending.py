@@ -9,7 +9,10 @@ from pathlib import Path
 from fitbench.errors import FitbenchError
 from fitbench.publish.attachments import drawn_pictures, lacking_pictures, model_of, recorded_pictures
 from fitbench.publish.outcome import Outcome
+from fitbench.publish.places import logger_of
 from fitbench.publish.recorded import Recorded, read_recorded
+from fitbench.record.claims import claimed
+from fitbench.trackers.lock import locked
 from fitbench.trackers.tracker import Description, Sender, Tracker, TrackerError, final_values
 
 Open = Callable[[Description], Tracker]
@@ -32,16 +35,26 @@ def look(folder: Path, with_model: bool) -> Outcome:
     return outcome
 
 
-def send(folder: Path, open_tracker: Open, with_model: bool) -> Outcome:
-    """Send a run. Why it could not be read or sent, or not as a whole, is the `reason` of the outcome."""
+def send(folder: Path, to: str, open_tracker: Open, with_model: bool) -> Outcome:
+    """Send a run, unless it is being trained and its logger sends it to this tracker.
+
+    Another process that publishes the run waits. Why the run could not be read or sent, or not as a whole, is the
+    `reason` of the outcome.
+    """
     outcome = Outcome(folder)
     try:
-        outcome.run = read_recorded(folder)
-        with contextlib.closing(open_tracker(outcome.run.description)) as tracker:
-            outcome.sent = tracker.sent
-            _send(outcome.run, tracker, with_model)
+        with locked(folder):
+            is_claimed = claimed(folder)  # before it is read: it may end in between
+            outcome.run = read_recorded(folder)
+            outcome.is_logged = is_claimed and bool(logger_of(outcome.run.description.config).get(to))
+            if not outcome.is_logged:
+                with contextlib.closing(open_tracker(outcome.run.description)) as tracker:
+                    outcome.sent = tracker.sent
+                    _send(outcome.run, tracker, with_model)
     except FitbenchError as error:
         outcome.reason, outcome.is_refused = str(error), isinstance(error, TrackerError)
+    except OSError as error:
+        outcome.reason = f"{error.filename or folder}: {error.strerror or error}"
     outcome.is_new = bool(outcome.sent.pop("runs", 0))
     return outcome
 

@@ -37,6 +37,6 @@ def folders(controller: str, root: Path = Path("/")) -> Iterator[tuple[Path, boo
 def read(path: Path) -> str:
     """Return the content of a file of the kernel, empty if there is none."""
     try:
-        return path.read_text()
+        return path.read_text(errors="replace")
     except OSError:
         return ""

@@ -23,14 +23,14 @@ TRASH = ".trash"
 DELETED = ".deleted"  # in the trash: what is being deleted, or what a killed process has left of that
 TIME = "%Y%m%dT%H%M%SZ"
 TIME_FOLDER = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
-OF_SEARCH = (
+BESIDE_RUNS = (
     "search.json",
     "sweep.json",
     "search.journal*",
     "search_*.png",
     ".search",
     ".*.new.search*",
-)  # beside the runs of a study
+)  # files and folders of a study, which searches and sweeps write
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Trashed:
     @property
     def bytes(self) -> int:
         """The bytes that the run takes on the disk."""
-        return sum(map(size, search_files(self.folder) if self.is_search else [self.folder]))
+        return sum(map(size, study_files(self.folder) if self.is_search else [self.folder]))
 
     @property
     def name(self) -> str:
@@ -100,7 +100,7 @@ def trashed(outputs: Path) -> list[Trashed]:
     for time in folders(trash):
         for study in folders(time) if TIME_FOLDER.fullmatch(time.name) else []:
             runs = [run for run in folders(study) if is_run(run)]
-            found += runs or ([study] if search_files(study) else [])
+            found += runs or ([study] if study_files(study) else [])
     items = [
         Trashed(trash, path.parts[0], Path(*path.parts[1:])) for path in (each.relative_to(trash) for each in found)
     ]
@@ -118,9 +118,9 @@ def folders(folder: Path) -> list[Path]:
         return []
 
 
-def search_files(study: Path) -> list[Path]:
-    """The files and folders of a search beside the runs of a study."""
-    return sorted(path for pattern in OF_SEARCH for path in study.glob(pattern))
+def study_files(study: Path) -> list[Path]:
+    """The files and folders of searches and sweeps beside the runs of a study."""
+    return sorted(path for pattern in BESIDE_RUNS for path in study.glob(pattern))
 
 
 def check_trash(outputs: Path) -> None:

@@ -27,7 +27,7 @@ from fitbench.record.trash import (
     check_trash,
     folders,
     restore_command,
-    search_files,
+    study_files,
     trashed,
 )
 from fitbench.text import counted
@@ -195,7 +195,7 @@ def _move(source: Path, target: Path) -> None:
 def _move_search(source: Path, target: Path) -> list[Path]:
     """Move the files of a search into another folder; gives those that are there already, which stay."""
     stay = []
-    for path in search_files(source):
+    for path in study_files(source):
         if os.path.lexists(target / path.name):
             stay.append(path)
         else:
@@ -280,7 +280,7 @@ def delete(outputs: Path, runs: Sequence[Trashed]) -> list[Path]:
                 _move(run.folder, deleted / secrets.token_hex(8))
     for study in {run.study_folder for run in runs}:
         if not any(map(is_run, folders(study))):
-            for path in search_files(study):
+            for path in study_files(study):
                 with contextlib.suppress(_Gone):
                     _move(path, deleted / secrets.token_hex(8))
     try:

@@ -31,7 +31,7 @@ SCRIPTS = (  # in this order
 )  # fmt: skip
 STYLES = ("base.css", "report.css")
 LIVE_SCRIPTS = (  # after them, on the live page
-    "activity.js", "busy.js", "place.js", "growing.js", "progress.js", "running.js", "now.js", "live.js",
+    "activity.js", "busy.js", "restore.js", "growing.js", "progress.js", "running.js", "now.js", "live.js",
 )  # fmt: skip
 LIVE_STYLES = ("live.css",)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Self
 
 from fitbench.analysis.search_record import objective_text
@@ -12,7 +11,6 @@ from fitbench.search.record import write_record
 from fitbench.search.storage import StorageLost
 from fitbench.search.study import Study
 from fitbench.search.summary import choices, outcome
-from fitbench.text import duration
 
 
 class SearchProgress(Display):
@@ -26,8 +24,7 @@ class SearchProgress(Display):
 
     def __enter__(self) -> Self:
         self.record = write_record(self.study)
-        self.before = {trial["number"] for trial in self.record["trials"] if trial["ended"]}
-        self.printed |= self.before
+        self.printed |= {trial["number"] for trial in self.record["trials"] if trial["ended"]}
         return super().__enter__()
 
     def ended(self) -> list[str]:
@@ -47,18 +44,19 @@ class SearchProgress(Display):
         self.printed.add(number)
         trial = self.record["trials"][number]
         chosen = choices(trial, self.record["space"])
-        count = f"[{len(self.printed)}/{self.study.wanted()}]"
-        return f"{count} trial {number}  {outcome(trial, self.record)}  {chosen}"
+        return f"[{self._count()}] trial {number}  {outcome(trial, self.record)}  {chosen}"
 
-    def share(self) -> float:
-        """Return how many of the trials have ended."""
-        return min(len(self.printed) / self.study.wanted(), 1.0)
+    def counts(self) -> tuple[int, int]:
+        """Return how many trials have ended, and how many the search has in the end."""
+        return len(self.printed), self.study.wanted()
+
+    def _count(self) -> str:
+        return "{}/{}".format(*self.counts())
 
     def parts(self, width: int) -> list[str]:
         """Return the number of ended trials, the best, the numbers of pruned and failed ones, the time, the epoch."""
         trials = self.record["trials"]
-        wanted = self.study.wanted()
-        parts = [f"{len(self.printed)}/{wanted} trials"]
+        parts = [f"{self._count()} trials"]
         if self.record["best"]:
             best, first = trials[self.record["best"][0]], self.record["objectives"][0]
             value = objective_text(first, best["values"][0])
@@ -66,12 +64,7 @@ class SearchProgress(Display):
         for state in ("pruned", "failed"):
             if count := sum(trial["state"] == state for trial in trials):
                 parts.append(f"{count} {state}")
-        ended_here = len(self.printed) - len(self.before)
-        missing = wanted - len(self.printed)
-        if ended_here and missing > 0:
-            remaining = (time.time() - self.began) / ended_here * missing
-            parts.append(f"{duration(remaining)} left")
-        return [*parts, self._epoch()]
+        return [*parts, self.time_left(), self._epoch()]
 
     def _epoch(self) -> str:
         """The epoch of the first running trial."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -10,8 +9,9 @@ import math
 import os
 import posixpath
 import re
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from fitbench.record.folder import State
 from fitbench.text import clean, encodable, first_line
+from fitbench.trackers.lock import locked
 from fitbench.trackers.tracker import Description, Epoch, Tracker, TrackerError, needs, same_run, without_password
 
 DEFAULT = "sqlite:///mlflow.db"  # in the current folder
@@ -49,6 +50,7 @@ SETTINGS = {  # of MLflow, where the user has set none
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",  # a server may ask for hours
 }
 LEVELS = {  # of loggers: one tells each step of a new database, the other each attempt to reach a server
     "mlflow.store.db.utils": logging.CRITICAL,
@@ -292,7 +294,7 @@ class MlflowTracker(Tracker):
 
         try:
             yield
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ModuleNotFoundError) as error:
             if isinstance(error.__context__, RequestException):
                 raise TrackerError(f"mlflow at {self.where} does not answer") from error
             of_database = getattr(error.__cause__ or error, "orig", None)  # what SQLAlchemy's error is about
@@ -301,26 +303,31 @@ class MlflowTracker(Tracker):
 
 @contextmanager
 def _alone(uri: str) -> Iterator[None]:
-    """Hold a lock on the folder of a database of SQLite: two processes that create its tables at once would fail."""
+    """Hold a lock on the folder of a database of SQLite: two processes that create its tables at once would fail.
+
+    A file that is no database is refused at once, which MLflow would try to open for minutes.
+    """
     if not uri.startswith(SQLITE):
         yield
         return
-    folder = Path(uri.removeprefix(SQLITE)).absolute().parent
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    path = _path(uri)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path.parent):
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA schema_version")
         yield
-    finally:
-        os.close(descriptor)
+
+
+def _path(uri: str) -> Path:
+    """The file of a database of SQLite."""
+    return Path(uri.removeprefix(SQLITE).partition("?")[0]).absolute()
 
 
 def _artifacts(uri: str, experiment: str) -> str | None:
     """Where the files of an experiment go: beside a database of SQLite, else where the server keeps them."""
     if not uri.startswith(SQLITE):
         return None
-    folder = Path(uri.removeprefix(SQLITE)).absolute().parent
-    return (folder / ARTIFACTS / quote(experiment, safe="")).as_uri()
+    return (_path(uri).parent / ARTIFACTS / quote(experiment, safe="")).as_uri()
 
 
 def _batches(items: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:

@@ -12,15 +12,17 @@ from typing import Any
 
 from fitbench.errors import RequestError
 from fitbench.record.folder import State
-from fitbench.text import first_line
+from fitbench.text import either, first_line
 from fitbench.trackers import wandb_files
 from fitbench.trackers.tracker import Description, Epoch, Tracker, TrackerError, needs
 
 ONLINE, OFFLINE, DISABLED = "online", "offline", "disabled"
+MODES = (ONLINE, OFFLINE, DISABLED)  # of WANDB_MODE
 KEYS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")  # of the environment
 SETTINGS = {"WANDB_ERROR_REPORTING": "false"}  # of W&B, where the user has set none
 STATE = "state"  # of the summary
 SECONDS = 30  # that a server has to answer
+SECONDS_OF_UPLOADS = 120  # at the end of a run; W&B's own default is to wait for ever
 SECONDS_OF_FILES = 5  # that W&B's process has to write its file to the end
 ENDED_WELL = (State.finished, State.pruned)
 
@@ -38,7 +40,7 @@ class WandbTracker(Tracker):
         mode: online or offline; None: that of WANDB_MODE, or else online if there is a key, and offline without one.
 
     Raises:
-        RequestError: wandb is not installed, or the mode is online and there is no key.
+        RequestError: wandb is not installed, WANDB_MODE is wrong, or the mode is online and there is no key.
     """
 
     name = "wandb"
@@ -57,6 +59,8 @@ class WandbTracker(Tracker):
             import wandb  # noqa: F401
         except ModuleNotFoundError as error:
             raise needs(self.name, f"logger={self.name}") from error
+        if (wanted := os.environ.get("WANDB_MODE") or OFFLINE) not in MODES:
+            raise RequestError(f"WANDB_MODE is {wanted!r}; it must be {either(MODES)}")
         has_key = _has_key()
         self.run = run
         self.folder = folder
@@ -66,8 +70,8 @@ class WandbTracker(Tracker):
         self.where = str(folder / "wandb") if self.mode != ONLINE else self.project
         if self.mode == ONLINE and not has_key:
             raise RequestError(
-                "logger.wandb.mode is online, but W&B has no key; run 'wandb login', set WANDB_API_KEY, or set "
-                "logger.wandb.mode=offline"
+                "the mode of W&B is online, but it has no key; run 'wandb login', set WANDB_API_KEY, or set "
+                "logger.wandb.mode=offline or WANDB_MODE=offline"
             )
         self.session: Any = None  # W&B's run, once something is sent
         self.generation = self._latest()
@@ -131,6 +135,8 @@ class WandbTracker(Tracker):
 
     def file(self, path: Path) -> None:
         """See `Tracker`. W&B gets a copy, as the file may go before W&B sends it."""
+        if self.mode == DISABLED:  # it has no folder
+            return
         with self._client_errors():
             content = path.read_bytes()
             before = self._copies().get(path.name)
@@ -200,6 +206,8 @@ class WandbTracker(Tracker):
                     reinit="create_new",
                     init_timeout=SECONDS,
                     login_timeout=SECONDS,
+                    finish_timeout=SECONDS_OF_UPLOADS,
+                    finish_timeout_raises=True,
                 ),
             )
         return self.session

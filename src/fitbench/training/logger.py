@@ -14,6 +14,7 @@ from fitbench.record.claims import Claimed
 from fitbench.record.folder import State
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_pruned, read_result
+from fitbench.trackers.lock import locked
 from fitbench.trackers.opening import opened
 from fitbench.trackers.tracker import Sender, TrackerError
 from fitbench.training.notes import note
@@ -29,6 +30,7 @@ class Logger:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.senders: list[Sender] = []
+        self.publishing: dict[str, str] = {}
 
     def begin(self, config: Config) -> None:
         """Open the trackers of the configuration.
@@ -36,10 +38,14 @@ class Logger:
         Raises:
             RequestError: one is not installed, lacks a setting, or does not answer.
         """
+        if config.logger is None:
+            return
+        self.publishing = config.logger.publishing()
         try:
-            for tracker in opened(config, self.folder):
-                self.senders.append(Sender(tracker))
-                tracker.state(State.running, time.time())
+            with locked(self.folder):  # while `fitbench publish` sends it
+                for tracker in opened(config, self.folder):
+                    self.senders.append(Sender(tracker))
+                    tracker.state(State.running, time.time())
         except TrackerError as error:
             raise RequestError(
                 f"{error}; nothing was trained; without logger=NAME it is, and 'fitbench publish' sends it later"
@@ -63,13 +69,16 @@ class Logger:
                 action(sender)
             except TrackerError as error:
                 self.senders.remove(sender)
-                name, run_id = sender.tracker.name, self.folder.name
+                options, run_id = self.publishing[sender.tracker.name], self.folder.name
                 note(
-                    f"{error}; {run_id} goes on without it, and 'fitbench publish {run_id} --to {name}' sends what it "
+                    f"{error}; {run_id} goes on without it, and 'fitbench publish {run_id} {options}' sends what it "
                     "lacks"
                 )
                 with contextlib.suppress(TrackerError):  # it has been told
                     sender.tracker.close()
+            except BaseException:  # Ctrl-C while it does not answer: it is not asked again
+                self.senders.remove(sender)
+                raise
 
 
 def _nothing(folder: Path) -> None:
@@ -77,8 +86,8 @@ def _nothing(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def logged(config: Config, folder: Path) -> Iterator[Logger]:
-    """Log the run that is trained in this block, and how the block has ended.
+def tracked(config: Config, folder: Path) -> Iterator[Logger]:
+    """Send what the run in this block records to the trackers of its configuration, and how the block has ended.
 
     Raises:
         RequestError: as `Logger.begin`.

@@ -26,7 +26,7 @@ from fitbench.record.reading import read_result
 from fitbench.record.result import write_pruned, write_result
 from fitbench.tasks import task_of
 from fitbench.training import attempts, backend, measures
-from fitbench.training.logger import Logger, logged
+from fitbench.training.logger import Logger, tracked
 from fitbench.training.measures import Measures
 from fitbench.training.randomness import seed
 from fitbench.training.trial import Trial
@@ -60,7 +60,7 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
         log.info("attempt %d of %s", attempt, folder.name)
         write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
         try:
-            with logged(config, folder) as logger:
+            with tracked(config, folder) as logger:
                 result = _train(config, folder, attempt, trial, logger)
         except Claimed:  # another process has taken the run over, and error.txt would be its
             raise
