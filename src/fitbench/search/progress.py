@@ -24,6 +24,7 @@ class SearchProgress(Display):
 
     def __enter__(self) -> Self:
         self.record = write_record(self.study)
+        self.begun = {trial["number"] for trial in self.record["trials"] if trial["run_ids"]}
         self.printed |= {trial["number"] for trial in self.record["trials"] if trial["ended"]}
         return super().__enter__()
 
