@@ -61,15 +61,15 @@ def _is_failure(record: logging.LogRecord) -> bool:
 
 
 def _located(path: str | Path) -> Path:
-    """The folder that is meant. One that does not exist is waited for if the folder above it exists.
+    """The folder that is meant. One that does not exist is waited for if the folder above it exists, or is `outputs`.
 
-    A name without a / is that of a study or a run, so it must fit one; `outputs` alone may be made later.
+    A name without a / is that of a study or a run, so it must fit one. `outputs` may be made later.
 
     Raises:
         RequestError: there is neither such a folder nor such a name.
     """
     place = Path(path)
-    later = place == OUTPUTS or (len(place.parts) > 1 and place.parent.is_dir())
+    later = OUTPUTS in (place, place.parent) or (len(place.parts) > 1 and place.parent.is_dir())
     if place.exists() or not later:
         return find_folder(path, OUTPUTS)
     write_note(f"{clean(path)} does not exist yet; runs appear on the page when they begin")
