@@ -251,8 +251,8 @@ def test_people_see_the_runs_of_a_study_in_the_order_of_the_sweep(make_run, outp
         for path in (*folder.iterdir(), folder):
             os.utime(path, (now - 500 + age * 10,) * 2)
     lines = listed(outputs, columns="training.epochs,seed").splitlines()
-    rows = [tuple(map(int, numbers)) for line in lines if len(numbers := re.findall(r"\d+", line)) == 2]
-    assert rows[:5] == [(7, 0), (7, 1), (3, 0), (3, 1), (5, 0)]
+    rows = [tuple(map(int, line.split())) for line in lines if re.fullmatch(r" *\d+ +\d+ *", line)]
+    assert rows == [(7, 0), (7, 1), (3, 0), (3, 1), (5, 0)]
 
 
 def test_sorted_by_a_metric_either_way(grid, listed):
