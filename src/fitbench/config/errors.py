@@ -18,6 +18,7 @@ from fitbench.text import clean
 
 Schema = TypeVar("Schema", bound=BaseModel)
 NOT_GIVEN = ("parent",)  # keys of the top level that fitbench sets
+HIDDEN = ("hydra", "_target_", "solver")  # keys that messages do not list, because a file sets them
 
 
 class Explained(ValueError):
@@ -142,7 +143,8 @@ def no_such_key(key: str, section: str, keys: Sequence[str], top: str = "the top
         top: what the message calls the top level.
     """
     near = nearest(key.removeprefix(f"{section}."), keys, f"{section}." if section else "")
-    return f"{key}: there is no such key" + (near or f"; {section or top} has {', '.join(keys) or 'no keys'}")
+    listed = [name for name in keys if name not in HIDDEN]
+    return f"{key}: there is no such key" + (near or f"; {section or top} has {', '.join(listed) or 'no keys'}")
 
 
 def deeper(key: str, values: Any) -> list[str]:
