@@ -62,7 +62,15 @@ def explain(
     """
     details = error.errors(include_url=False)
     first = min(details, key=lambda detail: detail["type"] not in ("extra_forbidden", "invalid_key"))
-    return _line(first, schema, values, key, top)
+    line = _line(first, schema, values, key, top)
+    return line + _also_missing(first, details) if first["type"] == "missing" else line
+
+
+def _also_missing(first: Any, details: Sequence[Any]) -> str:
+    """The names of the keys that are missing beside the first one, in the same section."""
+    others = [each for each in details if each["type"] == "missing" and each is not first]
+    names = [str(each["loc"][-1]) for each in others if each["loc"][:-1] == first["loc"][:-1]]
+    return f"; {', '.join(names)} {'is' if len(names) == 1 else 'are'} missing too" if names else ""
 
 
 def _line(detail: Any, schema: Any, values: Any, key: str, top: str) -> str:
