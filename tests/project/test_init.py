@@ -10,8 +10,10 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from fitbench.composition import conf_folder
+from fitbench.composition import Composer, conf_folder
+from fitbench.data.loading import load
 from fitbench.project.init import KINDS, TEMPLATES
+from fitbench.project.sample_data import SHAPES
 from fitbench.search.request import read_request
 
 SCHEMA = re.compile(r"^# yaml-language-server: \$schema=(\S+?)(#/definitions/(\w+))?$", re.MULTILINE)
@@ -42,6 +44,8 @@ def test_new_project_is_complete(kind, call, tmp_path):
     check_schemas(folder)
     status, printed, error = call("table", "mine", "--dry-run", folder=folder)
     assert (status, error, "9 jobs" in printed) == (0, "", True)
+    if kind == "signals":
+        assert load(Composer([folder / "conf"]).data("mine", [f"data.path={folder}/data/waves.ts"])).names == SHAPES
 
 
 @pytest.mark.parametrize("kind", ONE_KIND)

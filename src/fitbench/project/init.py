@@ -46,8 +46,8 @@ KINDS = {
     ),
     "signals": Kind(
         sample_data.write_signals,
-        "Put your series into `data/`, one in each line with its class first, and name the file in "
-        "`conf/data/mine.yaml`.",
+        "Put a file of your series into `data/`, of the format .ts, or .tsv with the class first in each line, and "
+        "name it in `conf/data/mine.yaml`.",
     ),
 }
 
