@@ -100,7 +100,7 @@ def _signature(node: ast.FunctionDef, source: Source, skip: int) -> Signature:
         annotation = Any if argument.annotation is None else _type(argument.annotation, source)
         if isinstance(default, ast.Constant) and default.value is None:
             annotation = _union(annotation, None)
-        parameters.append(Parameter(argument.arg, annotation, default and ast.unparse(default)))
+        parameters.append(Parameter(argument.arg, annotation, None if default is None else ast.unparse(default)))
     return Signature(tuple(parameters), arguments.kwarg is not None)
 
 
