@@ -12,11 +12,12 @@ from fitbench.errors import RequestError
 from fitbench.record.folder import State, folder_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_pruned
+from fitbench.trackers.description import Description
+from fitbench.trackers.sender import Sender
 from fitbench.trackers.tensorboard import TensorBoardTracker
-from fitbench.trackers.tracker import Description, Sender
 from fitbench.training.callbacks import fingerprint
-from fitbench.training.logger import Logger
 from fitbench.training.run import train
+from fitbench.training.tracking import Tracking
 from fitbench.training.trial import Trial
 
 from .. import tracking
@@ -200,7 +201,7 @@ def test_undefined_values_are_nan_in_mlflow(trained):
 def test_a_tracker_during_whose_sending_ctrl_c_comes_is_not_asked_again(tmp_path):
     """It may not answer: the run would end only after the time that the tracker has to answer."""
     config = {"data": {}, "model": {}, "optimizer": {}}
-    logger = Logger(tmp_path)
+    logger = Tracking(tmp_path)
     logger.senders = [Sender(TensorBoardTracker(Description("a", "b", config), tmp_path / "events"))]
     before = sorted((tmp_path / "events").iterdir()), tracking.in_tensorboard(tmp_path / "events")
 

@@ -16,11 +16,12 @@ from fitbench.record.history import read_history
 from fitbench.record.reading import read_pruned, read_result
 from fitbench.trackers.lock import locked
 from fitbench.trackers.opening import opened
-from fitbench.trackers.tracker import Sender, TrackerError
+from fitbench.trackers.sender import Sender
+from fitbench.trackers.tracker import TrackerError
 from fitbench.training.notes import note
 
 
-class Logger:
+class Tracking:
     """Sends the epochs of a run, and how it ends. A tracker that fails in between is left out; the run goes on.
 
     Args:
@@ -48,7 +49,8 @@ class Logger:
                     tracker.state(State.running, time.time())
         except TrackerError as error:
             raise RequestError(
-                f"{error}; nothing was trained; without logger=NAME it is, and 'fitbench publish' sends it later"
+                f"{error}; nothing was trained. Start without logger=NAME to train the run, and send it later with "
+                "fitbench publish."
             ) from error
 
     def epochs(self, history: list[dict[str, Any]]) -> None:
@@ -59,9 +61,14 @@ class Logger:
         """Send what the run has recorded, and its state; None: another process has the run now."""
         if state is not None and self.senders:
             history = read_history(self.folder)
-            result = {State.finished: read_result, State.pruned: read_pruned}.get(state, _nothing)(self.folder)
+            result = self._result(state)
             self._each(lambda sender: sender.end(history, result, state, time.time()))
         self._each(lambda sender: sender.tracker.close())
+
+    def _result(self, state: State) -> dict[str, Any] | None:
+        if state is State.finished:
+            return read_result(self.folder)
+        return read_pruned(self.folder) if state is State.pruned else None
 
     def _each(self, action: Callable[[Sender], None]) -> None:
         for sender in [*self.senders]:
@@ -81,22 +88,18 @@ class Logger:
                 raise
 
 
-def _nothing(folder: Path) -> None:
-    """No result is recorded."""
-
-
 @contextlib.contextmanager
-def tracked(config: Config, folder: Path) -> Iterator[Logger]:
+def tracked(config: Config, folder: Path) -> Iterator[Tracking]:
     """Send what the run in this block records to the trackers of its configuration, and how the block has ended.
 
     Raises:
-        RequestError: as `Logger.begin`.
+        RequestError: as `Tracking.begin`.
     """
-    logger = Logger(folder)
+    tracking = Tracking(folder)
     state: State | None = State.interrupted
     try:
-        logger.begin(config)
-        yield logger
+        tracking.begin(config)
+        yield tracking
         state = State.finished if (folder / "result.json").exists() else State.pruned
     except Claimed:
         state = None
@@ -108,4 +111,4 @@ def tracked(config: Config, folder: Path) -> Iterator[Logger]:
         state = State.failed if type(error) is SystemExit else state  # a signal raises a subclass
         raise
     finally:
-        logger.end(state)
+        tracking.end(state)
