@@ -1,5 +1,6 @@
 """Each tracker with the real package: what a run sends, in several attempts, and after it was trained again."""
 
+import math
 import re
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,8 +43,8 @@ def described(name: str, folder: Path) -> Description:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory):
-    with tracking.alone(tmp_path_factory.mktemp("trackers")) as folder:
+def alone(tmp_path_factory, mlflow_database):
+    with tracking.alone(tmp_path_factory.mktemp("trackers"), mlflow_database) as folder:
         yield folder
 
 
@@ -118,7 +119,8 @@ def test_fewer_epochs_than_before_are_another_training(alone):
 def test_mlflow_has_parameters_tags_and_times(alone):
     run = described("parameters", alone)
     attempt(OPEN["mlflow"](run, alone), history(LOSSES), State.pruned, {"metrics": METRICS})
-    found, _ = tracking.in_mlflow("parameters")
+    found, points = tracking.in_mlflow("parameters")
+    assert all(math.isnan(value) for _, value in points["val_loss"])
     assert found.data.params == {
         "data.name": "digits", "model.name": "mlp", "model.hidden": "[30, 20]", "optimizer.name": "adam",
         "optimizer.learning_rate": "0.1", "training.epochs": "4", "seed": "1", "fold": "2",

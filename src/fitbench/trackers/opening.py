@@ -21,18 +21,20 @@ from fitbench.trackers.wandb import WandbTracker
 TRACKERS: dict[str, type[Tracker]] = {each.name: each for each in (MlflowTracker, TensorBoardTracker, WandbTracker)}
 
 
-def opened(config: Config, folder: Path) -> Iterator[Tracker]:
+def opened(config: Config, folder: Path, only: str | None = None) -> Iterator[Tracker]:
     """Open each tracker of `logger` for the run of a configuration.
 
     Args:
         config: of the run.
         folder: of the run.
+        only: the name of the only one to open.
 
     Raises:
         RequestError: the package of one is not installed, or it lacks a setting.
         TrackerError: one does not answer.
     """
     chosen = {} if config.logger is None else config.logger.chosen
+    chosen = {name: settings for name, settings in chosen.items() if only in (None, name)}
     for name in chosen:
         _check_installed(TRACKERS[name], f"logger={name}")
     run = _description(config, folder)

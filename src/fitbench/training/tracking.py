@@ -20,6 +20,8 @@ from fitbench.trackers.sender import Sender
 from fitbench.trackers.tracker import TrackerError
 from fitbench.training.notes import note
 
+PATIENCE = 2.0  # seconds that a tracker has to answer before a signal, to be told how the run ended
+
 
 class Tracking:
     """Sends the epochs of a run, and how it ends. A tracker that fails in between is left out; the run goes on.
@@ -30,7 +32,9 @@ class Tracking:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.config: Config | None = None
         self.senders: list[Sender] = []
+        self.interrupted: list[Sender] = []  # during whose sending Ctrl-C or another signal came
         self.publishing: dict[str, str] = {}
 
     def begin(self, config: Config) -> None:
@@ -41,6 +45,7 @@ class Tracking:
         """
         if config.logger is None:
             return
+        self.config = config
         self.publishing = config.logger.publishing()
         try:
             with locked(self.folder):  # while `fitbench publish` sends it
@@ -59,6 +64,8 @@ class Tracking:
 
     def end(self, state: State | None) -> None:
         """Send what the run has recorded, and its state; None: another process has the run now."""
+        if state is not None:
+            self._open_again()
         if state is not None and self.senders:
             history = read_history(self.folder)
             result = self._result(state)
@@ -70,22 +77,36 @@ class Tracking:
             return read_result(self.folder)
         return read_pruned(self.folder) if state is State.pruned else None
 
+    def _open_again(self) -> None:
+        """Open the trackers that were interrupted: only they know what they got of what was being sent."""
+        senders, self.interrupted = self.interrupted, []
+        for sender in senders:
+            assert self.config
+            try:
+                sender.tracker.close()
+                self.senders += [Sender(tracker) for tracker in opened(self.config, self.folder, sender.tracker.name)]
+            except TrackerError as error:
+                self._note(sender, error)
+
     def _each(self, action: Callable[[Sender], None]) -> None:
         for sender in [*self.senders]:
+            began = time.monotonic()
             try:
                 action(sender)
             except TrackerError as error:
                 self.senders.remove(sender)
-                options, run_id = self.publishing[sender.tracker.name], self.folder.name
-                note(
-                    f"{error}; {run_id} goes on without it, and 'fitbench publish {run_id} {options}' sends what it "
-                    "lacks"
-                )
+                self._note(sender, error)
                 with contextlib.suppress(TrackerError):  # it has been told
                     sender.tracker.close()
-            except BaseException:  # Ctrl-C while it does not answer: it is not asked again
+            except BaseException:  # a signal; a tracker that does not answer is not asked again
                 self.senders.remove(sender)
+                if time.monotonic() - began < PATIENCE:
+                    self.interrupted.append(sender)
                 raise
+
+    def _note(self, sender: Sender, error: TrackerError) -> None:
+        options, run_id = self.publishing[sender.tracker.name], self.folder.name
+        note(f"{error}; {run_id} goes on without it, and 'fitbench publish {run_id} {options}' sends what it lacks")
 
 
 @contextlib.contextmanager
