@@ -195,6 +195,17 @@ def test_a_server_that_does_not_answer_is_refused_before_data_are_read(trained, 
         trained("data=npz", "data.name=none", "data.path=no/such/file.npz", "model=mlp", "logger=mlflow")
 
 
+def test_a_tracker_that_cannot_write_is_refused_once_and_the_others_have_a_failed_run(
+    alone, configure, make_run, capsys
+):
+    (alone / "a-file").touch()
+    config = configure("study=refused", "logger=[mlflow,wandb]", "logger.wandb.folder=a-file")
+    with pytest.raises(RequestError, match="nothing was trained"), tracked(config, make_run(finished=False)):
+        pass
+    assert "goes on without it" not in capsys.readouterr().err
+    assert tracking.in_mlflow("refused")[0].info.status == "FAILED"
+
+
 def test_a_finished_run_is_sent_nowhere_and_says_what_sends_it(logged, launched, capsys):
     folder, result = logged
     recorded, reused = launched(folder.parent.parent, *RUN, "study=logged", "logger=mlflow", "logger.mlflow.uri=a.db")[

@@ -245,7 +245,8 @@ class MlflowTracker(Tracker):
         """See `Tracker`. They are of no epoch: with step 0, MLflow draws bars of them, one for each run."""
         assert self.held
         held = self.held.run.data.metrics
-        new = {key: value for key, value in values.items() if held.get(_key(key)) != value}
+        keyed = {_key(key): value for key, value in values.items()}  # of two names that become one, the last
+        new = {key: value for key, value in keyed.items() if held.get(key) != value}
         self._log(_points(new, 0, ended))
         self.sent["metrics"] += len(new)
 

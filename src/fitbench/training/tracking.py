@@ -50,8 +50,9 @@ class Tracking:
         try:
             with locked(self.folder):  # while `fitbench publish` sends it
                 for tracker in opened(config, self.folder):
-                    self.senders.append(Sender(tracker))
+                    sender = Sender(tracker)
                     tracker.state(State.running, time.time())
+                    self.senders.append(sender)
         except TrackerError as error:
             raise RequestError(
                 f"{error}; nothing was trained. Start without logger=NAME to train the run, and send it later with "
