@@ -391,7 +391,7 @@ def report(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="with --live: the port; 0 chooses a free one")] = 8080,
     interval: Annotated[
-        float, typer.Option(min=0.1, max=3600, help="with --live: seconds between two looks at the runs")
+        float, typer.Option(help="with --live: seconds between two looks at the runs, from 0.1 to 3600")
     ] = 2.0,
     open: Annotated[bool, flag("--open", help="with --live: open the page in a browser")] = False,
 ) -> None:

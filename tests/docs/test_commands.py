@@ -15,7 +15,8 @@ ELSEWHERE = ("project", "notebook")  # see test_wheel, and test_notebook of the 
 GUIDES = sorted(page for page in (ROOT / "docs" / "guides").glob("*.md") if page.stem not in ELSEWHERE)
 TUTORIAL = ROOT / "docs" / "tutorial" / "index.md"
 SCRIPTS = (Path("docs/guides/digits.py"), Path("docs/guides/cars.py"))  # which write sample data
-LONG = ("csv", "folds", "own-code", "signals")  # guides that train the most; the commands are those of other guides
+# Guides that train the most. README.md and the tutorial have their commands, and unit tests have the rest.
+LONG = ("comparing", "continue", "csv", "folds", "own-code", "signals", "sweeps", "tables", "trackers")
 DATA = Path(os.environ.get("FITBENCH_DATA", "/nowhere"))
 
 

@@ -358,7 +358,8 @@ def test_unknown_model_parameter_path_and_method_are_refused(app):
 def test_other_host_names_are_refused(app):
     for host in ("evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[::1"):
         response = ask(app, "POST", "/predict", headers={"Host": host})
-        assert (response.status_code, response.text) == (400, "Invalid host header")
+        assert response.status_code == 400
+        assert response.json()["error"].startswith("Invalid host header")
     for host in ("127.0.0.1", "127.0.0.1:8000", "[::1]:8000"):
         assert ask(app, "GET", "/", headers={"Host": host}).status_code == 200
 

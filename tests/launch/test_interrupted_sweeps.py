@@ -17,7 +17,7 @@ from fitbench.record.history import read_history
 from .recorded import attempts, holders, record
 from .sweeps import is_gone, start, wait_for, wait_until_ended
 
-RAY = ("hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2")
+RAY = ("hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=1")
 QUIET = r"fitbench: |\[\d/6\] "  # the lines that stderr may have
 
 

@@ -339,11 +339,11 @@ STEPS = [
 ]
 
 
-# The first leaves its claim. At the others a file takes its place, and the claim goes.
+# The first leaves its claim. At the others a file takes its place.
 FEW_STEPS = [
     step
     for step in STEPS
-    if step in (("open", ".new.config.yaml"), ("os.remove", "claim.json")) or step[0] == "os.rename"
+    if step == ("open", ".new.config.yaml") or (step[0] == "os.rename" and step[1] != ".new.dataset.json")
 ]
 
 

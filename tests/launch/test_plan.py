@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from fitbench.launch.sweep import run_sweep
 from fitbench.launch.sweep_job import Failure, Job
 from fitbench.record.claims import claim
 from fitbench.record.files import write_whole
+from fitbench.record.schemas import Sweep
 from fitbench.record.sweeps import read_sweep
 
 pytestmark = pytest.mark.usefixtures("process_state_restored")
@@ -96,39 +97,62 @@ def test_state_that_a_finished_run_has_not_kept_is_said(make_run, job):
 def test_sweep_launches_what_the_plan_says(every_state, job, overrides):
     jobs = of_seeds(job, 7, *overrides)
     launched: list[Path] = []
+    stated: list[Sweep | None] = []
 
     def train(jobs: Sequence[Job], report: Any) -> Iterator[tuple[Job, Failure | None]]:
         launched.extend(job.folder for job in jobs)
+        stated.append(read_sweep(jobs[0].folder.parent))
         yield from ((job, Failure("not here")) for job in jobs)
 
     planned = plan(jobs)
     with pytest.raises(SweepFailed):
         run_sweep(jobs, train, report=lambda summary: None)
     assert launched == [each.job.folder for each in planned if each.launched]
-    sweep = read_sweep(jobs[0].folder.parent)
-    assert sweep is not None and sweep.run_ids == [job.folder.name for job in jobs]
+    assert [sweep and sweep.run_ids for sweep in stated] == [[job.folder.name for job in jobs]]
     assert planned[0].state == {"force=true": "to train again", "metrics=[accuracy,macro_f1]": "to evaluate"}.get(
         "".join(overrides), "finished"
     )
     assert planned[2].launched is ("retry_failed=false" not in overrides)
 
 
-def test_newest_launch_states_its_runs_unless_it_trains_none(make_run, job):
-    def launch(*jobs: Job) -> list[str] | None:
-        with contextlib.suppress(SweepFailed):
-            run_sweep(jobs, lambda jobs, _: ((job, Failure("not here")) for job in jobs), lambda summary: None)
-        sweep = read_sweep(jobs[0].folder.parent)
-        return sweep and sweep.run_ids
+def launched_with(told: list[list[str] | None], *jobs: Job, meanwhile: Callable[[], None] = lambda: None) -> list[str]:
+    """Launch jobs, which train nothing; notes what sweep.json states meanwhile, and gives the names of their runs."""
 
-    finished = job("seed=0")
-    make_run("seed=0")
-    assert launch(finished) is None
-    assert launch(job("seed=1")) == [job("seed=1").folder.name]  # also of a single job
-    assert launch(finished, job("seed=2")) == [finished.folder.name, job("seed=2").folder.name]
-    assert launch(finished) == [finished.folder.name, job("seed=2").folder.name]
-    launch(job("seed=3", "study=other"), job("seed=4"))
-    assert read_sweep(finished.folder.parent).run_ids == [job("seed=4").folder.name]
-    assert not list(finished.folder.parent.glob(".*.new.*"))
+    def train(jobs: Sequence[Job], report: Any) -> Iterator[tuple[Job, Failure | None]]:
+        meanwhile()
+        study = jobs[0].folder.parent
+        sweep = read_sweep(study) if (study / "sweep.json").is_file() else None
+        told.append(sweep and sweep.run_ids)
+        yield from ((job, Failure("not here")) for job in jobs)
+
+    with contextlib.suppress(SweepFailed):
+        run_sweep(jobs, train, lambda summary: None)
+    return [job.folder.name for job in jobs]
+
+
+def test_sweeps_at_work_state_their_runs_together_and_the_last_one_removes_what_is_stated(make_run, job):
+    study, told = make_run("seed=0").parent, []  # type: ignore[var-annotated]
+    launched_with(told, job("seed=0"))
+    assert told == []  # nothing is trained
+    first, begun, coming, late = (job(f"seed={seed}") for seed in (1, 2, 3, 4))
+
+    def launch_another() -> None:
+        make_run("seed=2", finished=False)
+        assert launched_with(told, late) == [late.folder.name]
+
+    assert launched_with(told, first, begun, coming, meanwhile=launch_another)
+    assert told[0] == [each.folder.name for each in (late, first, coming)]  # what has begun has a folder
+    assert told[1] == [each.folder.name for each in (first, coming)]
+    assert not [*study.glob("sweep.json"), *study.glob(".*.new.*")]
+
+
+def test_sweep_goes_on_where_it_cannot_state_its_runs(job, capsys):
+    only, told = job("seed=1"), []  # type: ignore[var-annotated]
+    (only.folder.parent / "sweep.json").mkdir(parents=True)
+    launched_with(told, only)
+    assert told == [None]
+    notes = capsys.readouterr().err
+    assert notes.count("sweep.json cannot be written (Is a directory); report --live does not tell how far") == 1
 
 
 # -- the time ---------------------------------------------------------------------------------------------------------

@@ -59,7 +59,9 @@ def test_every_answer_is_protected(client):
 
 
 def test_a_name_that_another_site_points_at_this_computer_is_refused(client):
-    assert client.get("/changes", headers={"host": "evil.example"}).status_code == 400
+    refused = client.get("/changes", headers={"host": "evil.example"})
+    assert (refused.status_code, refused.json()["error"].split(";")[0]) == (400, "Invalid host header")
+    assert refused.headers["x-content-type-options"] == "nosniff"
 
 
 def test_errors_say_what_is_wrong_and_nothing_can_be_changed(client):
@@ -133,7 +135,9 @@ def test_command_serves_what_it_may_only_read_and_ctrl_c_ends_it_at_once_with_co
         (["--live", "outputs", "--study", "defualt"], "there is no study 'defualt' here; did you mean default"),
         (["--live", "outputs", "--by", "modle"], "there is no column 'modle'; did you mean model"),
         (["--live", "outputs", "--metric", "acuracy"], "test_accuracy"),
-        (["--live", "outputs", "--interval", "0"], "interval"),
+        (["--live", "outputs", "--interval", "0"], r"--interval 0: expected seconds from 0\.1 to 3600"),
+        (["--live", "outputs", "--interval", "nan"], r"--interval nan: expected seconds from 0\.1 to 3600"),
+        (["--live", "outputs", "--host", "nosuchhost."], r"--host nosuchhost\. --port 0 \((?!Unknown error)"),
     ],
 )
 def test_wrong_request_is_refused_before_anything_is_served(make_run, call, monkeypatch, arguments, message):

@@ -18,7 +18,7 @@ from fitbench.record import dataset
 from fitbench.record.claims import claim
 from fitbench.record.folder import State, state_of
 from fitbench.record.history import append_history, read_history, write_history
-from fitbench.record.sweeps import write_sweep
+from fitbench.record.sweeps import stated
 
 from ..record.other_processes import made_by
 from ..run_folders import curves
@@ -36,6 +36,7 @@ class Page:
         self.runs: dict[str, dict[str, Any]] = {}
         self.studies: dict[str, dict[str, Any]] = {}
         self.epochs: dict[str, list[int]] = {}
+        self.left_out: list[list[str]] = []
 
     def ask(self) -> dict[str, Any]:
         self.changes.scan()
@@ -50,6 +51,9 @@ class Page:
         self.studies |= {study["name"]: study for study in answer["studies"]}
         for folder in answer["gone"]:
             del self.runs[folder]
+        for name in answer["ended"]:
+            del self.studies[name]
+        self.left_out = answer.get("left_out", self.left_out)
         return answer
 
     def run(self, folder: Path) -> dict[str, Any]:
@@ -108,7 +112,7 @@ def test_a_page_is_told_everything_once_and_then_what_has_changed(make_run, runn
     assert page.run(finished) == {
         "folder": str(finished), "run_id": finished.name, "study": "default", "label": "mlp, adam, seed 0",
         "state": "finished", "epoch": 5, "epochs": 10, "left": None, "updated": 1767323045.0, "error": None,
-        "metric": {"label": "validation accuracy", "value": 0.86, "digits": 4, "better": "higher"},
+        "metric": {"label": "validation accuracy", "value": 0.86, "digits": 4},
     }  # fmt: skip
     told = page.run(run)
     assert (told["state"], told["epoch"], told["epochs"], told["left"]) == ("running", 2, 10, 4.0)
@@ -120,7 +124,7 @@ def test_a_page_is_told_everything_once_and_then_what_has_changed(make_run, runn
     ]
     assert set(told["curve"]["values"]) == {"loss", "accuracy", "val_loss", "val_accuracy"}
     assert page.ask() == {"token": first["token"], "now": pytest.approx(time.time(), abs=60), "studies": [], "runs": [],
-                          "gone": []}  # fmt: skip
+                          "gone": [], "ended": []}  # fmt: skip
     append_history(run, epoch(3))
     answer = page.ask()
     [changed] = answer["runs"]
@@ -155,9 +159,9 @@ def test_run_that_begins_and_ends_between_two_questions_is_told_with_its_curve(m
 def test_failed_run_is_told_with_the_line_that_says_why(make_run, running, page):
     run = running("seed=1")
     page.ask()
-    (run / "error.txt").write_text("Traceback (most recent call last):\n  File x\nValueError: too deep\n")
+    (run / "error.txt").write_text("Traceback (most recent call last):\n  File x\nValueError: too \x1bdeep\n")
     page.ask()
-    assert (page.run(run)["state"], page.run(run)["error"]) == ("failed", "ValueError: too deep")
+    assert (page.run(run)["state"], page.run(run)["error"]) == ("failed", "ValueError: too \\x1bdeep")
     assert page.studies["default"]["failed"] == 1
     (run / "error.txt").unlink()  # the next attempt begins
     page.ask()
@@ -188,6 +192,27 @@ def test_interrupted_run_that_is_resumed_is_told_whole_to_a_page_that_was_opened
         assert late.epochs[str(run)] == page.epochs[str(run)] == [1, 2, 3, 4]
 
 
+def test_interrupted_run_that_is_resumed_and_ends_between_two_questions_is_told_whole(make_run, page, outputs):
+    run = make_run(history=curves(3), finished=False)
+    page.ask()
+    assert str(run) not in page.epochs
+    append_history(run, epoch(4))
+    finish(make_run, outputs, run)
+    page.ask()
+    assert (page.run(run)["state"], page.epochs[str(run)]) == ("finished", [1, 2, 3, 4])
+
+
+def test_unfinished_run_with_a_history_that_cannot_be_read_is_told_without_its_curve(running, page, monkeypatch):
+    run = running(epochs=3)
+    page.ask()
+    monkeypatch.setattr("fitbench.live.history.LARGEST_BYTES", 100)
+    append_history(run, epoch(4))
+    page.ask()
+    assert (page.run(run)["state"], page.run(run)["epoch"], page.epochs[str(run)]) == ("running", None, [])
+    [[of, why]] = page.left_out
+    assert (of, why.split(" has ")[0]) == (str(run), "history.jsonl:")
+
+
 def test_runs_that_come_and_go_are_told(make_run, page, outputs):
     page.ask()
     assert page.studies == {}
@@ -197,11 +222,21 @@ def test_runs_that_come_and_go_are_told(make_run, page, outputs):
     second.rename(outputs.parent / "away")
     answer = page.ask()
     assert answer["gone"] == [str(second)]
-    assert page.run(first)["label"] == "mlp, adam"  # nothing has to be told apart any more
+    assert page.run(first)["label"] == "mlp, adam, seed 1"  # nothing has to be told apart any more
     assert page.studies["default"]["finished"] == 1
     (outputs.parent / "away").rename(second)
     page.ask()
     assert page.run(second)["label"] == "softmax, seed 2"
+    for each in (first, second):
+        each.rename(outputs.parent / each.name)
+    assert page.ask()["ended"] == ["default"]
+    assert (page.runs, page.studies, page.changes.page()["studies"]) == ({}, {}, [])
+    (outputs.parent / first.name).rename(first)
+    page.ask()
+    assert page.run(first)["label"] == "mlp, adam, seed 1"
+    report = page.changes.study("default")
+    assert report is not None
+    assert (report["sets"][0]["count"], report["report"]) == (1, page.studies["default"]["report"])
 
 
 def test_token_of_another_server_is_answered_with_everything(make_run, page, outputs):
@@ -237,31 +272,55 @@ def test_a_filter_is_asked_again_when_a_run_ends(make_run, running, outputs):
 # -- studies ----------------------------------------------------------------------------------------------------------
 
 
-def test_sweep_is_told_with_its_runs_and_the_time_that_is_left(make_run, running, page, outputs):
-    page.ask()
-    folders = [outputs / "grid" / name for name in ("a", "b")]
-    write_sweep(folders)
-    page.ask()  # before its first run has begun
-    assert {**page.studies["grid"], "newest": 0} == {
-        "name": "grid", "kind": "sweep", "total": 2, "finished": 0, "failed": 0, "pruned": 0, "interrupted": 0,
-        "running": 0, "left": None, "newest": 0, "report": 0,
-    }  # fmt: skip
-    make_run("seed=9", "study=grid")  # of an earlier launch
-    first, second = make_run("seed=0", "study=grid"), running("seed=1", "study=grid", "training.epochs=20")
-    write_sweep([first, second, *folders])
-    page.ask()
-    told = page.studies["grid"]
-    assert (told["total"], told["finished"], told["running"], told["report"]) == (4, 1, 1, 1)
-    assert told["left"] == 18 * 0.5 + 2 * 83.0  # one process: the rest of a run, and two as long as the first
-    running("seed=2", "study=grid", "training.epochs=20")
-    page.ask()
-    assert page.studies["grid"]["left"] == told["left"]  # it is of another launch
-    make_run("seed=3", "study=plain")
-    page.ask()
-    assert (page.studies["plain"]["kind"], page.studies["plain"]["total"]) == ("runs", None)
+def counts(told: dict[str, Any]) -> dict[str, int]:
+    """What is said of runs or trials, without the states that none is in."""
+    names = ("total", "finished", "failed", "pruned", "interrupted", "running", "waiting")
+    return {name: told[name] for name in names if told[name]}
 
 
-def search_of(trials: list[dict[str, Any]], total: int | None) -> dict[str, Any]:
+def test_sweep_is_told_with_all_runs_of_its_study_and_the_time_that_is_left(make_run, running, page, outputs):
+    page.ask()
+    coming = [outputs / "grid" / name for name in ("a", "b")]
+    with stated(coming):
+        page.ask()  # before its first run has begun
+        told = page.studies["grid"]
+        assert {**told, "newest": 0} == {
+            "name": "grid", "kind": "runs", "total": 2, "finished": 0, "failed": 0, "pruned": 0, "interrupted": 0,
+            "running": 0, "waiting": 2, "beside": None, "runs": 0, "active": 0, "reached": 0.0, "done": False,
+            "left": None, "best": None, "newest": 0, "report": 0,
+        }  # fmt: skip
+        assert told["newest"] == pytest.approx(time.time(), abs=60)
+        make_run("seed=9", "study=grid")  # of an earlier launch
+        first, second = make_run("seed=0", "study=grid"), running("seed=1", "study=grid", "training.epochs=20")
+        with stated([first, second]):  # which keeps what is coming
+            page.ask()
+            told = page.studies["grid"]
+            assert counts(told) == {"total": 5, "finished": 2, "running": 1, "waiting": 2}
+            assert (told["reached"], told["active"], told["done"], told["report"]) == (0.1, 1, False, 1)
+            assert told["left"] == 18 * 0.5 + 2 * 83.0  # one process: the rest of a run, and two as long as the first
+    page.ask()
+    assert counts(page.studies["grid"]) == {"total": 3, "finished": 2, "running": 1}  # nothing is promised any more
+    finish(make_run, outputs, second, "seed=1", "study=grid", "training.epochs=20")
+    page.ask()
+    assert (counts(page.studies["grid"]), page.studies["grid"]["done"]) == ({"total": 3, "finished": 3}, True)
+
+
+def test_only_studies_of_the_request_are_counted_and_of_these_what_fits_the_filter(make_run, outputs):
+    first, other, damaged = (make_run("study=a", f"seed={seed}") for seed in range(3))
+    (damaged / "result.json").write_text("{")
+    make_run("study=b")
+    with stated([first, other, damaged, outputs / "a" / "coming", outputs / "b" / "coming"]):
+        asked = Page(Changes(Which([outputs], study="a")))
+        asked.ask()
+        assert list(asked.studies) == ["a"]
+        assert counts(asked.studies["a"]) == {"total": 3, "finished": 2, "waiting": 1}
+        asked = Page(Changes(Which([outputs], where="seed == 1")))
+        asked.ask()
+        assert {name: counts(study) for name, study in asked.studies.items()} == {"a": {"total": 1, "finished": 1}}
+        assert asked.studies["a"]["done"]
+
+
+def search_of(trials: list[dict[str, Any]], total: int | None, **more: Any) -> dict[str, Any]:
     whole = [
         {"number": number, "values": None, "params": {}, "run_ids": [], "epochs": None, "error": None, "began": 10.0,
          "ended": 40.0, **trial}
@@ -269,30 +328,80 @@ def search_of(trials: list[dict[str, Any]], total: int | None) -> dict[str, Any]
     ]  # fmt: skip
     return {
         "schema": 1, "study": "found", "objectives": [{"name": "val_accuracy", "direction": "maximize"}],
-        "space": {"seed": {"kind": "int", "low": 0, "high": 9, "log": False}}, "sampler": "tpe", "pruner": "median",
-        "seed": 0, "trials": whole, "best": [], "importance": {}, "total": total,
+        "space": {"model.dropout": {"kind": "float", "low": 0, "high": 1, "log": False}}, "sampler": "tpe",
+        "pruner": "median", "seed": 0, "trials": whole, "best": [], "importance": {}, "total": total, **more,
     }  # fmt: skip
 
 
-def test_search_is_told_with_its_trials(running, page, outputs, monkeypatch):
+@pytest.fixture
+def told_search(page, outputs, monkeypatch) -> Callable[..., dict[str, Any]]:
+    """Writes the record of a search; gives what a page is told of its study."""
     monkeypatch.setattr(budget, "SHARE", 1)  # search.json is read again at once
-    running("study=found", "seed=4", "training.epochs=20")
-    path = outputs / "found" / "search.json"
+
+    def told(*trials: dict[str, Any], total: int | None = 10, **more: Any) -> dict[str, Any]:
+        (outputs / "found" / "search.json").write_text(json.dumps(search_of([*trials], total, **more)))
+        page.ask()
+        return page.studies["found"]
+
+    return told
+
+
+AT_WORK = {"state": "running", "ended": None}
+
+
+def test_search_is_told_with_its_trials(running, page, outputs, told_search):
+    run = running("study=found", "model.dropout=0.25", "training.epochs=20")
+    page.ask()
+    assert page.run(run)["label"] == "mlp, adam, seed 0"
+    trial = {**AT_WORK, "run_ids": [run.name]}
+    told = told_search(trial)
+    assert page.run(run)["label"] == "dropout 0.25, seed 0"  # before there is a second run
+    assert told["left"] == 18 * 0.5 + 9 * 20 * 0.5  # trials are as long as the first one
     ended = [{"state": "finished", "values": [0.9]}, {"state": "pruned", "values": [0.5]}, {"state": "failed"}]
-    path.write_text(json.dumps(search_of([*ended, {"state": "running", "ended": None}], 10)))
-    page.ask()
-    told = page.studies["found"]
-    assert [told[key] for key in ("kind", "total", "finished", "pruned", "failed", "running")] == [
-        "search", 10, 1, 1, 1, 1,
-    ]  # fmt: skip
+    told = told_search(*ended, trial)
+    assert (told["kind"], told["beside"], told["runs"], told["active"], told["reached"]) == ("search", None, 1, 1, 0.1)
+    assert counts(told) == {"total": 10, "finished": 1, "failed": 1, "pruned": 1, "running": 1, "waiting": 6}
     assert told["left"] == 18 * 0.5 + 6 * 30.0
-    path.write_text(json.dumps(search_of(ended, None)))
-    page.ask()
-    assert page.studies["found"]["total"] is None
-    path.write_text("{")
+    assert counts(told_search(*ended, total=None)) == {"total": 3, "finished": 1, "failed": 1, "pruned": 1}
+    (outputs / "found" / "search.json").write_text("{")
     page.ask()
     assert page.studies["found"]["kind"] == "runs"
-    assert any("search.json: not JSON" in why for _, why in page.changes.page()["left_out"])
+    assert any("search.json: not JSON" in why for _, why in page.left_out)
+
+
+def test_trial_of_several_runs_runs_until_the_last_one_and_is_interrupted_with_its_run(make_run, running, told_search):
+    first = make_run("study=found", "seed=0", "training.epochs=20")
+    second = running("study=found", "seed=1", "training.epochs=20")
+    trial = {**AT_WORK, "run_ids": [first.name, second.name, "coming"]}
+    told = told_search(trial, total=2, seeds=3)
+    assert counts(told) == {"total": 2, "running": 1, "waiting": 1}
+    assert told["reached"] == pytest.approx((1 + 0.1) / 3, abs=0.001)
+    assert told["left"] == 18 * 0.5 + 83.0 + 3 * 83.0  # the run, the third one, and a trial
+    (second / "claim.json").unlink()
+    told = told_search(trial, total=2, seeds=3)
+    assert (counts(told), told["left"]) == ({"total": 2, "interrupted": 1, "waiting": 1}, None)
+
+
+def test_runs_of_no_trial_are_counted_beside_the_search(make_run, running, told_search):
+    trial = {"state": "finished", "values": [0.9], "run_ids": [make_run("study=found").name]}
+    run = running("study=found", "seed=1", "training.epochs=20")
+    with stated([run, run.with_name("coming")]):
+        told = told_search(trial, total=1)
+        assert counts(told) == {"total": 1, "finished": 1}
+        assert counts(told["beside"]) == {"total": 2, "running": 1, "waiting": 1}
+        assert (told["active"], told["done"], told["left"]) == (1, False, 18 * 0.5 + 20 * 0.5)
+
+
+def test_best_trial_is_the_one_by_the_objective_of_the_search(make_run, told_search):
+    make_run("study=found")
+    trials = [{"state": "finished", "values": [value], "params": {"model.dropout": value}} for value in (0.31, 0.28001)]
+    loss = {"name": "val_loss", "direction": "minimize"}
+    assert told_search(*trials, best=[])["best"] is None
+    told = told_search(*trials, best=[1, 0], objectives=[loss], folds=3)
+    assert told["best"] == "validation loss 0.2800 (mean of 3 runs), trial 1: dropout 0.28"
+    trials = [{**trial, "values": [*trial["values"], 0.9]} for trial in trials]
+    told = told_search(*trials, best=[1], objectives=[loss, {"name": "val_accuracy", "direction": "maximize"}])
+    assert told["best"] == "1 trial on the Pareto front of validation loss and validation accuracy"
 
 
 def test_report_of_a_study_is_collected_when_runs_have_ended_and_not_too_often(
@@ -386,12 +495,13 @@ def test_damaged_run_is_left_out_until_it_is_mended(make_run, page, changes):
     page.ask()
     (run / "result.json").write_text("{")
     assert page.ask()["gone"] == [str(run)]
-    [(of, why)] = changes.page()["left_out"]
+    [[of, why]] = page.left_out
     assert (of, why[:22]) == (str(run), "result.json: not JSON ")
+    assert "left_out" not in page.ask()
     (run / "result.json").write_text(text)
     page.ask()
     assert set(page.runs) == {str(good), str(run)}
-    assert changes.page()["left_out"] == []
+    assert changes.page()["left_out"] == page.left_out == []
 
 
 def test_folder_that_vanishes_while_it_is_looked_at_is_gone(make_run, page, changes, monkeypatch):

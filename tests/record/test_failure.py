@@ -12,6 +12,7 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "x.py", line 1, in <modu
     [
         (f"{TRACEBACK}ValueError: no\n  luck\n", "ValueError: no"),
         (f"{TRACEBACK}fitbench.errors.DataError: images.npz: damaged\nDownload it again.\n", "images.npz: damaged"),
+        (f"{TRACEBACK}fitbench.training.callbacks.Diverged: the loss is nan\n", "the loss is nan"),
         (
             f"{TRACEBACK}NameError: x\n\nThe above exception was the direct cause of the following exception:\n\n"
             f"{TRACEBACK}hydra.errors.InstantiationException: Error in call to target 'mine.net':\n",

@@ -136,7 +136,7 @@ def test_worker_that_is_killed_before_a_step_leaves_a_search_that_ends_as_if_und
             shutil.copytree(outputs, tmp_path / str(number))
         expected = trials(tmp_path / str(AFTER) / "mine")
         assert {trial["state"] for trial in expected[BEFORE:]} == {"COMPLETE", "PRUNED"}
-        for step in random.Random(0).sample(range(1, STEPS), 10):
+        for step in random.Random(0).sample(range(1, STEPS), 6):
             outputs.rename(tmp_path / f"before-{step}")
             shutil.copytree(tmp_path / str(BEFORE), outputs)
             assert workers.wait(workers.start(AFTER, step)) == -signal.SIGKILL, (step, workers.said())

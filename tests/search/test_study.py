@@ -199,6 +199,23 @@ def test_plain_optuna_opens_the_storage(search):
     assert study.direction.name == "MAXIMIZE"
 
 
+def test_record_names_the_runs_of_a_trial_while_they_are_trained(search, monkeypatch):
+    named: list[list[str]] = []
+
+    def after_epoch() -> None:
+        until = time.monotonic() + 20
+        while not named and time.monotonic() < until:
+            trials = json.loads(Path("outputs/mine/search.json").read_text())["trials"]
+            named.extend(trial["run_ids"] for trial in trials if trial["run_ids"])
+            time.sleep(0.01)
+
+    monkeypatch.setattr("fitbench.launch.display.POLL_SECONDS", 0.05)
+    monkeypatch.setattr(formula, "after_epoch", after_epoch)
+    found = search(*SPACE, "search.trials=1", "search.seeds=2")
+    assert named == [found.record["trials"][0]["run_ids"]]
+    assert len(named[0]) == 2
+
+
 def test_importances_are_computed_once_at_the_end_of_a_launch(search, monkeypatch):
     compute, computed = optuna.importance.get_param_importances, []
 

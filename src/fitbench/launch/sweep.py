@@ -18,7 +18,7 @@ from fitbench.launch.progress import SweepProgress
 from fitbench.launch.summary import SweepSummary, summarize
 from fitbench.launch.sweep_job import Failure, Job
 from fitbench.record.folder import State, state_of
-from fitbench.record.sweeps import write_sweep
+from fitbench.record.sweeps import stated
 from fitbench.stderr import write_line, write_note
 
 # Launches jobs, yields each with its failure when it ends, and reports in lines what else happens.
@@ -48,13 +48,11 @@ def run_sweep(jobs: Sequence[Job], train: Train, report: Callable[[SweepSummary]
     errors = {each.job.folder: each.error for each in planned if each.error is not None}
     for folder in skipped:
         remove_leftovers(folder)
-    if remaining:
-        write_sweep([job.folder for job in jobs])
     settings = jobs[0].config
     primary = next(iter(settings.metrics))
     progress = SweepProgress([job.folder for job in remaining], len(jobs), skipped, settings.progress, primary)
     try:
-        with progress:
+        with stated([job.folder for job in jobs] if remaining else []), progress:
             while remaining and not (errors and settings.fail_fast):
                 elsewhere = _launch(remaining, train, errors, settings.fail_fast)
                 remaining = _abandoned(elsewhere)

@@ -16,6 +16,7 @@ from fitbench.text import clean
 from fitbench.web import server
 
 OUTPUTS = Path("outputs")
+SHORTEST, LONGEST = 0.1, 3600  # intervals
 ADVICE = "Open this address to watch the runs."
 
 
@@ -36,10 +37,12 @@ def serve(
         The exit status after Ctrl-C, 130. SIGTERM ends the process with status 0.
 
     Raises:
-        RequestError: a path is wrong, the runs that are there have no such column or metric, or the address cannot be
-            used.
+        RequestError: the interval or a path is wrong, the runs that are there have no such column or metric, or the
+            address cannot be used.
     """
     which.check()
+    if not SHORTEST <= interval <= LONGEST:  # nor is it nan
+        raise RequestError(f"--interval {interval:g}: expected seconds from {SHORTEST} to {LONGEST}")
     which = replace(which, paths=[_located(path) for path in which.paths or (OUTPUTS,)])
     _check(which, by, metric)
     with server.listen(host, port) as listener:
@@ -58,15 +61,15 @@ def _is_failure(record: logging.LogRecord) -> bool:
 
 
 def _located(path: str | Path) -> Path:
-    """The folder that is meant. One that does not exist is waited for if the folder above it exists.
+    """The folder that is meant. One that does not exist is waited for if the folder above it exists, or is `outputs`.
 
-    A name without a / is that of a study or a run, so it must fit one; `outputs` alone may be made later.
+    A name without a / is that of a study or a run, so it must fit one. `outputs` may be made later.
 
     Raises:
         RequestError: there is neither such a folder nor such a name.
     """
     place = Path(path)
-    later = place == OUTPUTS or (len(place.parts) > 1 and place.parent.is_dir())
+    later = OUTPUTS in (place, place.parent) or (len(place.parts) > 1 and place.parent.is_dir())
     if place.exists() or not later:
         return find_folder(path, OUTPUTS)
     write_note(f"{clean(path)} does not exist yet; runs appear on the page when they begin")

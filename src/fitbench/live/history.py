@@ -64,6 +64,7 @@ class History:
             return changed
         except FitbenchError as error:
             self._problem = error
+            self.rewritten = revision if self.epochs else self.rewritten
             self._forget()
             raise
 

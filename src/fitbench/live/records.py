@@ -13,7 +13,7 @@ from fitbench.quantities import quantities
 from fitbench.report.curves import LEARNING_RATE, SERIES
 from fitbench.report.measures import about
 from fitbench.report.values import DIGITS, digits, fitting
-from fitbench.text import encodable
+from fitbench.text import clean, encodable
 
 PARTS = ("val", "test", "train")  # of which a run has a value, the first counts
 NOT_DRAWN = ("epoch", "seconds", LEARNING_RATE)  # of a history
@@ -35,7 +35,7 @@ def record(run: Run, since: int | None) -> dict[str, Any]:
         "left": fitting(run_left(run)),
         "metric": _metric(run, row),
         "updated": round(run.updated, 3),
-        "error": row.get("error"),
+        "error": clean(row["error"]) if row.get("error") is not None else None,
     }
     return described | (_curve(run, row, since) if run.is_running or since is not None else {})
 
@@ -58,7 +58,7 @@ def _metric(run: Run, row: Row) -> dict[str, Any] | None:
         value = row.get(f"metrics.{metrics.join(part, primary)}") if run.state in STATE_LAST else last.get(key)
         if value is not None:
             told = _described(row, part, primary)
-            return {"label": told["title"], "value": digits(value), "digits": told["digits"], "better": told["better"]}
+            return {"label": told["title"], "value": digits(value), "digits": told["digits"]}
     return None
 
 
@@ -71,7 +71,7 @@ def _described(row: Row, part: str, name: str) -> dict[str, Any]:
         return {"label": metric_label(quantity), **about(quantity)}
     label = encodable(name).replace("_", " ")
     title = f"{metrics.PARTS[part]} {label}"
-    return {"label": label, "title": title, "kind": "metric", "digits": DIGITS, "better": None, "low": None,
+    return {"label": label, "title": title, "kind": "metric", "digits": DIGITS, "low": None,
             "high": None}  # fmt: skip
 
 

@@ -22,6 +22,7 @@ class Report:
 
     Attributes:
         revision: rises when runs have ended since the content was collected; 0 without a finished run.
+        risen: the last revision that it has had.
         ended: what this revision is of, which is equal as long as no run has ended.
         is_waiting: whether runs have ended since.
         content: an element of `studies` of the page's content, of the revision `collected`.
@@ -29,6 +30,7 @@ class Report:
     """
 
     revision: int = 0
+    risen: int = 0
     ended: object = None
     is_waiting: bool = False
     collected: int = 0
@@ -63,7 +65,8 @@ class Reports:
         if not is_finished:
             report.revision, report.ended = 0, None
         elif report.ended != ended and self._budget.is_ready:
-            report.revision, report.ended = report.revision + 1, ended
+            report.risen += 1
+            report.revision, report.ended = report.risen, ended
         report.is_waiting = is_finished and report.ended != ended
         return report.revision
 

@@ -35,6 +35,7 @@ class Run:
         row: what its files say, as `rows.read_row` gives it; None if they cannot be read, or have gone.
         state: of the run; None without a row.
         problem: why its files cannot be read.
+        curve_problem: why its epochs cannot be read.
         history: its epochs; none of a run that had finished, or been pruned, before it was followed.
         updated: when the run changed last, in seconds since 1970.
         read_in: the revision in which `row` was read.
@@ -49,6 +50,7 @@ class Run:
         self.row: Row | None = None
         self.state: State | None = None
         self.problem: str | None = None
+        self.curve_problem: str | None = None
         self.history = History(Path(folder))
         self.updated = 0.0
         self.read_in = 0
@@ -94,22 +96,31 @@ class Run:
 
     def _read_files(self, revision: int) -> bool:
         path = Path(self.folder)
+        was_still = self.state is not None and not self.is_running
         state = state_of(path, watched)
         read = (state, *(stat(f"{self.folder}/{name}") for name in READ[state]))
         changed = read != self._read
         if changed:
-            began = self.state is not None and not self.is_running and state is State.running
             self.row = read_row(self.folder, watched)
             self.state = None if self.row is None else State(self.row["state"])
             self._read, self.read_in = read, revision
-            if began:  # pages that were opened since do not have its epochs
-                self.history.send_again(revision)
         self._is_followed |= self.state is not None and self.state not in STATE_LAST
         if self._is_followed:
-            changed = self.history.read(revision) or changed
+            changed = self._read_history(revision) or changed
+        if changed and was_still and self.history.epochs:  # pages that were opened meanwhile do not have them
+            self.history.send_again(revision)
         if changed:
             self.updated = self._updated()
         return changed
+
+    def _read_history(self, revision: int) -> bool:
+        """Read new epochs; gives whether they have changed. If that fails, the curve alone is left out."""
+        before = self.curve_problem
+        try:
+            changed, self.curve_problem = self.history.read(revision), None
+        except FitbenchError as error:
+            changed, self.curve_problem = False, str(error)
+        return changed or self.curve_problem != before
 
     def _updated(self) -> float:
         if self.row is None:

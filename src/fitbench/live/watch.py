@@ -23,6 +23,7 @@ class Watch:
     Attributes:
         runs: the runs of the request that can be read, by folder.
         gone: the revision in which a run was gone, or had become none of the request, by folder.
+        every: all runs by folder, also those of other studies, and damaged ones.
         left_out: what cannot be read, and why.
         folders: the folders that are no runs: outputs folders and studies.
     """
@@ -34,7 +35,7 @@ class Watch:
         self.gone: dict[str, int] = {}
         self.left_out: LeftOut = []
         self.folders: list[str] = []
-        self._every: dict[str, Run] = {}  # also those of other studies, or damaged
+        self.every: dict[str, Run] = {}
         self._unlisted: LeftOut = []
         self._glance: dict[str, Stat] = {}
         self._is_settled = False
@@ -43,12 +44,14 @@ class Watch:
     def scan(self, revision: int) -> bool:
         """Look at everything once, as this revision; gives whether runs have changed, come or gone."""
         removed = self._list_again() if self._may_have_moved() else []
-        changed = [*removed, *(run for run in self._every.values() if run.look(revision))]
+        changed = [*removed, *(run for run in self.every.values() if run.look(revision))]
         self._has_looked = True
         if not changed:
             return False
         problems = [
-            (run.folder, without_folder(run.problem, run.folder)) for run in self._every.values() if run.problem
+            (run.folder, without_folder(problem, run.folder))
+            for run in self.every.values()
+            if (problem := run.problem or run.curve_problem)
         ]
         self.left_out = sorted([*self._unlisted, *problems])
         wanted = self._chosen(changed)
@@ -76,16 +79,16 @@ class Watch:
         """List all run folders; gives the runs that have gone."""
         self._unlisted, self.folders = [], []
         found = set(run_folders(self.paths, self._unlisted, self.folders))
-        removed = [self._every.pop(folder) for folder in [*self._every] if folder not in found]
+        removed = [self.every.pop(folder) for folder in [*self.every] if folder not in found]
         for run in removed:
             run.row = run.state = None
-        for folder in sorted(found - self._every.keys()):
-            self._every[folder] = Run(folder, followed=self._has_looked)
+        for folder in sorted(found - self.every.keys()):
+            self.every[folder] = Run(folder, followed=self._has_looked)
         return removed
 
     def _chosen(self, changed: Sequence[Run]) -> set[str]:
         """The folders of those runs that are of the request."""
-        rows = [run.row for run in changed if run.row is not None and self._is_of_study(run.row["study"])]
+        rows = [run.row for run in changed if run.row is not None and self.is_of_study(run.row["study"])]
         if self.which.where is None or not rows:
             return {row["folder"] for row in rows}
         try:
@@ -93,7 +96,8 @@ class Watch:
         except RequestError:  # no run has the column yet
             return set()
 
-    def _is_of_study(self, study: str) -> bool:
+    def is_of_study(self, study: str) -> bool:
+        """Whether runs of this study are of the request, as far as --study says."""
         named = self.which.study
         return named is None or study in (named, *map(str.strip, named.split(",")))
 

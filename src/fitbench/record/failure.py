@@ -13,7 +13,7 @@ FILE = "error.txt"
 READ_BYTES = 65_536  # from its end
 LONGEST = 2_000  # characters of the line
 WRAPPER = "hydra.errors.InstantiationException: "  # begins an error that only says where its cause was raised
-OWN_ERROR = re.compile(r"^fitbench\.errors\.\w+: ")  # whose message says everything without its name
+OWN_ERROR = re.compile(r"^fitbench\.[\w.]+: ")  # whose message says everything without its name
 CAUSE = "The above exception was the direct cause of the following exception:"
 
 

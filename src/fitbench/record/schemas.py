@@ -600,10 +600,10 @@ def _check_number(value: Any, log: bool, key: str) -> None:
 
 
 class Sweep(Record):
-    """sweep.json: which runs the newest sweep of a study has. Runs of earlier sweeps are not in it."""
+    """sweep.json: which runs the sweeps have that are at work in a study. It is removed when the last of them ends."""
 
     schema_: Literal[1] = Field(alias="schema", description="the version of this schema")
-    began: float = Field(description="when the sweep was launched, in seconds since 1970-01-01T00:00Z")
+    began: float = Field(description="when the newest sweep was launched, in seconds since 1970-01-01T00:00Z")
     run_ids: Annotated[list[str], Len(1), FailFast(), Allowed("a list of one or more names")] = Field(
-        description="the runs of the sweep, also those that had finished before"
+        description="the runs of the newest sweep, and those of the others that had not begun when it was launched"
     )

@@ -20,17 +20,22 @@ class SearchProgress(Display):
         super().__init__(visible)
         self.study = study
         self.printed: set[int] = set()
+        self.begun: set[int] = set()  # trials whose runs search.json names
 
     def __enter__(self) -> Self:
         self.record = write_record(self.study)
+        self.begun = {trial["number"] for trial in self.record["trials"] if trial["run_ids"]}
         self.printed |= {trial["number"] for trial in self.record["trials"] if trial["ended"]}
         return super().__enter__()
 
     def ended(self) -> list[str]:
         """Return a line for each trial that has ended since the last call."""
         try:
-            ended = {trial.number for trial in self.study.trials() if trial.state.is_finished()}
-            if ended - self.printed:
+            trials = self.study.trials()
+            ended = {trial.number for trial in trials if trial.state.is_finished()}
+            begun = {trial.number for trial in trials if trial.user_attrs.get("run_ids")}
+            if ended - self.printed or begun - self.begun:
+                self.begun = begun
                 self.record = write_record(self.study)
         except (StorageLost, OSError):  # the process that works on a trial reports it
             return []

@@ -8,8 +8,9 @@ from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+REFUSED = "Invalid host header; open the address that fitbench has printed"
 HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -35,6 +36,8 @@ def protect(app: Starlette, hosts: Sequence[str], policy: str, cache: str) -> No
 
     async def add_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
         response = await answer(request)
+        if response.status_code == 400 and response.headers.get("content-type", "").startswith("text/plain"):
+            response = JSONResponse({"error": REFUSED}, 400)  # what the host check says; all other errors are JSON
         response.headers.update(headers)
         return response
 

@@ -30,7 +30,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(getattr(error, "errno", 22))
+        cause = error.__context__  # `create_server` replaces the error of the system
+        of_name = next((each for each in (error, cause) if isinstance(each, socket.gaierror)), None)
+        reason = of_name.strerror if of_name else os.strerror(getattr(error, "errno", 22))
         raise RequestError(
             f"cannot listen at --host {host} --port {port} ({reason}); --host 127.0.0.1 is this computer, and --port 0 "
             "is any free port"

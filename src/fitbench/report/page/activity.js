@@ -7,13 +7,14 @@ const activity = {
 };
 
 // Takes an answer to "what has changed"; gives the runs that it changed, each with what was known of it before.
-function takeChanges({ full, now, studies, runs, gone }) {
+function takeChanges({ full, now, studies, runs, gone, ended }) {
   if (full) {
     activity.studies.clear();
     activity.runs.clear();
   }
   activity.ahead = now - Date.now() / 1000;
   for (const study of studies) activity.studies.set(study.name, study);
+  for (const name of ended) activity.studies.delete(name);
   for (const folder of gone) activity.runs.delete(folder);
   return runs.map((run) => {
     const before = activity.runs.get(run.folder);
@@ -39,21 +40,8 @@ function joined(curve, { from, epoch, values }) {
 
 const STATES = ["finished", "pruned", "failed", "interrupted", "running"]; // in the order in which a study's are drawn
 
-function begunRuns(study) {
-  return STATES.reduce((sum, state) => sum + study[state], 0);
-}
-
 function endedRuns({ finished, pruned, failed }) {
   return finished + pruned + failed;
-}
-
-function totalRuns(study) {
-  return Math.max(study.total ?? 0, begunRuns(study));
-}
-
-// Whether nothing of a study runs or is going to begin.
-function hasEnded(study) {
-  return !study.running && endedRuns(study) === totalRuns(study);
 }
 
 function runsNow(study) {

@@ -4,7 +4,7 @@ const ENDED = 20; // curves of runs that ended while the page was open at most
 const POINTS = 300; // epochs of a curve that are drawn at most
 
 // `place` is an element with a figure and controls. `draw` takes the runs that have a curve, each with its look, which
-// is null where the run has ended; and whether any run runs.
+// is null where the run has ended.
 function growingChart(place) {
   const options = { series: null, log: null, shown: () => {} };
   let [offered, lines] = [[], []];
@@ -34,12 +34,11 @@ function growingChart(place) {
 
   return {
     mark: view.mark,
-    draw: (drawn, isRunning) => {
+    draw: (drawn) => {
       const isDrawn = ({ run, look }, i) => lines[i]?.run.curve === run.curve && lines[i].look === look;
-      const isHidden = !drawn.length && !isRunning;
-      if (drawn.length === lines.length && drawn.every(isDrawn) && isHidden === place.hidden) return;
+      if (drawn.length === lines.length && drawn.every(isDrawn)) return;
       lines = drawn;
-      place.hidden = isHidden;
+      place.hidden = !drawn.length;
       const series = new Map(drawn.flatMap(({ run }) => run.series.map((each) => [each.name, each])));
       if (series.size) offer([...series.values()]);
       view.render();
@@ -49,7 +48,6 @@ function growingChart(place) {
 
 function growingCurves(root, frame, drawn, options) {
   const { series } = options;
-  if (!drawn.length) return nothing(root, frame.right, frame.bottom, "No epoch has ended yet");
   const parts = [
     ["training", series.name],
     ["validation", `val_${series.name}`],

@@ -50,6 +50,10 @@ function take(answer) {
   const isFirst = live.token === null;
   [live.token, live.answered] = [answer.token, start];
   const changed = takeChanges(answer);
+  if (answer.left_out) {
+    page.left_out = answer.left_out;
+    leftOut();
+  }
   listStudies(isFirst);
   if (page.studies.some(({ name }) => name === live.shown)) {
     listChoices();
@@ -65,8 +69,10 @@ function take(answer) {
 function begin() {
   if (page.studies.length) return show();
   live.shown = null;
-  document.querySelector("main").replaceChildren();
-  document.querySelector("h1").textContent = page.title;
+  if (state.selected !== null && state.selected !== undefined) select(null);
+  for (const place of [document.querySelector("main"), document.getElementById("which")]) place.replaceChildren();
+  document.querySelector("h1").textContent = live.token === null ? page.title : "No runs yet";
+  document.title = "fitbench report";
   document.getElementById("summary").textContent = "";
   now.show(undefined);
 }
@@ -78,7 +84,7 @@ function listStudies(isFirst) {
   const listed = page.studies.map(({ name }) => name).filter((name) => activity.studies.has(name));
   const order = isFirst ? newest : [...newest.filter((name) => !held.has(name)), ...listed];
   page.studies = order.map((name) => held.get(name) ?? { name, sets: [], report: 0 });
-  for (const study of page.studies) study.runs = begunRuns(activity.studies.get(study.name));
+  for (const study of page.studies) study.runs = activity.studies.get(study.name).runs;
 }
 
 // What the selector of studies says.

@@ -62,6 +62,8 @@ function summary() {
 
 function leftOut() {
   document.getElementById("foot").textContent = `Runs below ${page.paths.join(", ")}`;
+  const before = document.getElementById("left-out");
+  before?.remove();
   if (!page.left_out.length) return;
   const list = el(
     "ul",
@@ -69,7 +71,9 @@ function leftOut() {
     page.left_out.map(([folder, reason]) => el("li", {}, el("code", {}, folder), ` ${reason}`)),
   );
   const summary = `${plural(page.left_out.length, "file, folder or study is", "files, folders or studies are")} left out`;
-  document.getElementById("notices").append(el("details", { class: "notice" }, el("summary", {}, summary), list));
+  const attributes = { class: "notice", id: "left-out", open: before?.open ?? false };
+  const details = el("details", attributes, el("summary", {}, summary), list);
+  document.getElementById("notices").append(details);
 }
 
 function themeSwitch() {

@@ -24,10 +24,12 @@ function nowSection() {
       empty.hidden = Boolean(study);
       if (!study) {
         for (const part of parts) part.hidden = true;
+        badge.classList.add("idle");
         return;
       }
       progress.node.hidden = false;
-      progress.show(study, found);
+      progress.show(study);
+      badge.classList.toggle("idle", !study.active);
       elsewhere.show(name);
       running.show(study, found);
       failures.show(found);
@@ -45,6 +47,12 @@ function nowSection() {
 
 function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
+}
+
+// Shows a text, or hides the element where there is none.
+function say(node, text) {
+  setText(node, text);
+  node.hidden = !text;
 }
 
 function sayMore(hint, count) {
@@ -76,8 +84,8 @@ function keyedRows(body, make) {
 function elsewherePart() {
   const node = el("p", { class: "elsewhere", hidden: true });
   const show = (shown) => {
-    const others = [...activity.studies.values()].filter(({ name, running }) => running && name !== shown);
-    const named = others.slice(0, ELSEWHERE).map(({ name, running }) => [name, `${name} (${running} running)`]);
+    const others = [...activity.studies.values()].filter(({ name, active }) => active && name !== shown);
+    const named = others.slice(0, ELSEWHERE).map(({ name, active }) => [name, `${name} (${active} running)`]);
     const rest = others.length - named.length;
     const more = rest ? ` and ${plural(rest, "more study", "more studies")}` : "";
     const text = `Also active: ${named.map(([, each]) => each).join(", ")}${more}`;

@@ -1,57 +1,54 @@
-// How far a study is: a bar of its runs by state, their counts, and the best trial of a search so far.
+// How far a study is: a bar of its runs by state, their counts, and the best trial of a search.
 
-// Gives the element, and `show` of a study and its runs.
+// Gives the element, and `show` of a study.
 function progressPart() {
   const answer = el("p", { class: "answer" });
   const bar = el("div", { class: "progress", role: "progressbar", "aria-label": "Runs that have ended" });
   const counts = el("p", { class: "counts" });
-  const best = el("p", { class: "said", hidden: true });
+  const [beside, best] = [el("p", { class: "said beside", hidden: true }), el("p", { class: "said best", hidden: true })];
   bar.append(...STATES.map((state) => el("span", { class: state })));
 
-  function show(study, found) {
-    const [total, ended] = [totalRuns(study), endedRuns(study)];
+  function show(study) {
+    const [{ total }, ended] = [study, endedRuns(study)];
     const whole = plural(total, study.kind === "search" ? "trial" : "run");
-    setText(answer, hasEnded(study) ? `${whole}, all ended` : `${ended.toLocaleString("en-US")} of ${whole} ended`);
-    const told = tellCounts(study, total);
+    const haveEnded = total > 0 && ended === total;
+    setText(answer, haveEnded ? `${whole}, all ended` : `${ended.toLocaleString("en-US")} of ${whole} ended`);
+    const left = study.left === null ? [] : [[`about ${remaining(study.left, study.newest)} left`, null]];
+    const told = [...tellCounts(study), ...(haveEnded ? [] : left)];
+    const others = study.beside ? [...tellCounts(study.beside), ...(haveEnded ? left : [])] : [];
     const text = told.map(([each]) => each).join(", ");
+    setBar(bar, study);
     if (bar.getAttribute("aria-valuetext") !== text) {
-      setBar(bar, study, total);
       fill(bar, { "aria-valuemin": 0, "aria-valuemax": total, "aria-valuenow": ended, "aria-valuetext": text }, []);
       counts.replaceChildren(...told.map(([each, name]) => el("span", { class: name }, each)));
     }
-    setText(best, bestOfSearch(study, found));
-    best.hidden = !best.textContent;
+    say(beside, others.length ? `Besides the trials, ${besides(study.beside, others)}` : "");
+    say(best, study.best ? `${haveEnded ? "Best" : "Best so far"}: ${study.best}` : "");
     const short = `${ended}/${total} · ${study.name} · fitbench report`;
-    document.title = study.running ? short : `${study.name} · fitbench report`;
+    document.title = study.active ? short : `${study.name} · fitbench report`;
   }
 
-  return { node: el("div", { class: "how-far" }, answer, bar, counts, best), show };
+  return { node: el("div", { class: "how-far" }, answer, bar, counts, beside, best), show };
 }
 
-// What is said of the runs of a study, each with the class of its element.
-function tellCounts(study, total) {
-  const states = STATES.filter((state) => study[state]);
-  const waiting = total - begunRuns(study);
+// What is said of runs or trials, each with the class of its element.
+function tellCounts(counted) {
+  const states = STATES.filter((state) => counted[state]);
+  const waiting = counted.waiting ? [[`${counted.waiting.toLocaleString("en-US")} not begun`, null]] : [];
   return [
-    ...states.map((state) => [`${study[state].toLocaleString("en-US")} ${state}`, `badge ${state}`]),
-    ...(waiting ? [[`${waiting.toLocaleString("en-US")} to begin`, null]] : []),
-    ...(study.left === null ? [] : [[`about ${remaining(study.left, study.newest)} left`, null]]),
+    ...states.map((state) => [`${counted[state].toLocaleString("en-US")} ${state}`, `badge ${state}`]),
+    ...waiting,
   ];
 }
 
-function setBar(bar, study, total) {
-  STATES.forEach((state, i) => {
-    bar.children[i].hidden = !study[state];
-    bar.children[i].style.setProperty("--part", `${(100 * study[state]) / total}%`);
-  });
+function besides({ total }, told) {
+  return `${plural(total, "run")}: ${told.map(([each]) => each).join(", ")}`;
 }
 
-// The best value of a search, empty without one, or where its runs are measured by several metrics.
-function bestOfSearch(study, found) {
-  const having = found.filter(({ state, metric }) => study.kind === "search" && state === "finished" && metric?.better);
-  if (new Set(having.map(({ metric }) => metric.label)).size !== 1) return "";
-  const [{ metric, label }] = having.sort((a, b) =>
-    inOrder(a.metric.value, b.metric.value, a.metric.better === "higher"),
-  );
-  return `Best so far: ${metric.label} ${write(metric, metric.value)}, ${label}`;
+function setBar(bar, study) {
+  bar.style.setProperty("--reached", `${100 * study.reached}%`);
+  STATES.forEach((state, i) => {
+    bar.children[i].hidden = !study[state];
+    bar.children[i].style.setProperty("--part", `${(100 * study[state]) / study.total}%`);
+  });
 }

@@ -8,7 +8,7 @@ function runningPart() {
   const table = el("table", { class: "runs running-runs" }, el("thead", {}, el("tr", {}, cells)), body);
   const scroll = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Running runs" }, table);
   const more = el("p", { class: "hint" });
-  const runs = el("div", {}, el("h3", {}, "Running"), scroll, more);
+  const runs = el("div", {}, el("div", { class: "heading" }, el("h3", {}, "Running")), scroll, more);
   const heading = el("div", { class: "heading" }, el("h3", {}, "Curves"), el("div", { class: "controls" }));
   const key = ["validation", "training", "ended"].map((name) => el("span", { class: name }, name));
   const curves = el("div", { hidden: true }, heading, el("figure"), el("p", { class: "key" }, key));
@@ -29,10 +29,10 @@ function runningPart() {
     const labels = [...new Set(shown.map(({ metric }) => metric?.label).filter(Boolean))];
     setText(cells[2], labels.length === 1 ? labels[0] : "metric");
     sayMore(more, running.length - shown.length);
-    const drawn = hasEnded(study) ? [] : curvesOf(found, lookOf); // then the report has them
+    const drawn = study.done ? [] : curvesOf(found, lookOf); // then the report has them
     key[2].hidden = drawn.every(({ look }) => look !== null);
     node.hidden = !drawn.length && !shown.length;
-    view.draw(drawn, shown.length > 0);
+    view.draw(drawn);
   }
 
   return { node, show, mark: view.mark };
