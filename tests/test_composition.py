@@ -342,6 +342,23 @@ def test_file_of_the_user_takes_the_place_of_ours(tmp_path):
     assert composer.configuration(["model=softmax"]).model["name"] == "softmax"
 
 
+def test_parameter_that_a_file_does_not_set_is_named_with_the_way_to_set_it(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "users_tiny.py").write_text(
+        "def tiny(input_shape, outputs, filters=8, kernel=3):\n    raise SystemExit"
+    )
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "tiny.yaml").write_text("_target_: users_tiny.tiny\nname: tiny\nfilters: 8\n")
+    composer = Composer([tmp_path])
+    message = refusal(composer, "model=tiny", "model.kernel=5")
+    assert "its function takes kernel (default 3)" in message
+    assert message.endswith("+model.kernel=VALUE")
+    assert composer.configuration(["model=tiny", "+model.kernel=5"]).model["kernel"] == 5
+    assert "Did you mean model.kernel?" in refusal(composer, "model=tiny", "model.kernal=5")
+    for word in ("model.foo=1", "+model.foo=1", "model.outputs=3"):
+        assert refusal(composer, "model=tiny", word).endswith("; model has name, filters, kernel")
+
+
 def test_folder_of_the_search_path_comes_before_ours_too(tmp_path):
     (tmp_path / "a" / "model").mkdir(parents=True)
     (tmp_path / "a" / "model" / "mlp.yaml").write_text(MODEL)

@@ -1,5 +1,6 @@
 """What tests of trackers share: places without a network, and what the places' own readers say of a run."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,9 @@ Points = dict[str, list[tuple[int, float]]]  # (step, value) of each name, in th
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[Path]:
-    """Make a folder the current one, in which MLflow has its database, and let W&B be offline."""
+def alone(folder: Path, mlflow_database: Path) -> Iterator[Path]:
+    """Make a folder the current one, in which MLflow has a copy of an empty database, and let W&B be offline."""
+    shutil.copy(mlflow_database, folder / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for name in ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):

@@ -40,7 +40,7 @@ def test_values_that_a_choice_brings_along_are_no_changes(configure):
 
 
 def test_how_a_run_was_launched_is_no_change(configure):
-    assert changes(plain(configure("force=true", "progress=false"))) == changes(plain(configure()))
+    assert changes(plain(configure("force=true", "progress=false", "logger=mlflow"))) == changes(plain(configure()))
 
 
 def test_a_model_of_the_users_own_is_named_with_all_its_values(configure):

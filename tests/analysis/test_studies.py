@@ -114,7 +114,7 @@ def test_a_folder_goes_before_a_study_of_its_name(outputs, make_run, tmp_path):
     make_run("seed=9", "study=z", outputs=tmp_path / "c")
     assert studies_of(Which(["c"]).located()) == ["z"]
     with pytest.raises(
-        RequestError, match="'nosuch' fits none of the 6 runs in outputs; fitbench runs --all lists them"
+        RequestError, match="'nosuch' fits none of the 6 runs in outputs, and no study; fitbench runs --all lists them"
     ):
         Which(["nosuch"]).located()
 

@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -57,6 +58,11 @@ def test_the_model_says_what_training_recorded(trained):
         labels, probabilities = recorded["labels"], recorded["probabilities"]
     outputs = trained.outputs(x)
     np.testing.assert_allclose(outputs, probabilities, atol=1e-6)
+    for path in ("digit.png", Path("digit.png"), ["digit.png"]):
+        with pytest.raises(
+            fitbench.RequestError, match=r"^x is the text or path 'digit.png'; expected images in memory"
+        ):
+            trained.predict(path)
     predicted = trained.predict(x[..., 0].astype(float))
     assert predicted["label"].tolist() == [trained.names[best] for best in probabilities.argmax(axis=1)]
     np.testing.assert_allclose(predicted["probability"], probabilities.max(axis=1), rtol=1e-5)

@@ -123,3 +123,7 @@ def test_a_search_gives_its_trials_and_the_best_can_be_trained(trained, outputs,
     pd.testing.assert_frame_equal(again, trials)
     with pytest.raises(fitbench.RequestError, match="there is nothing to search"):
         fitbench.search(data="digits", outputs=outputs)
+    with pytest.raises(
+        fitbench.RequestError, match=r"batch_size is \[8, 16\].*; choices are given in the first argument"
+    ):
+        fitbench.search("model=softmax", {"training.batch_size": [8, 16]}, seed=[0, 1], **arguments)

@@ -54,6 +54,7 @@ def test_compare_has_the_numbers_of_the_command(recorded, call):
     assert set(printed["n"]) == {3}
     pd.testing.assert_frame_equal(found, printed, check_dtype=False)
     assert found["mean"].dtype == found["p_holm"].dtype == "float64"
+    assert list(found)[:5] == ["rank", "model.name", "n", "mean", "sd"]
     assert found.attrs["left_out"] == []
     for wrong, message in (
         ({"metric": "nothing"}, "the runs do not record a metric 'nothing'"),

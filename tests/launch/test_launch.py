@@ -205,7 +205,7 @@ def test_other_data_under_a_recorded_name_is_refused(recorded, tmp_path):
     assert run_id(other) == run_id(config)
     with pytest.raises(RequestError) as caught:
         run(other)
-    for part in ("recorded with other data", "one/letters.npz", "two/letters.npz", "data.name="):
+    for part in ("recorded with other data", "one/letters.npz", "two/letters.npz", "data.name=", "force=true"):
         assert part in str(caught.value)
 
 

@@ -236,6 +236,7 @@ def test_dry_run_of_a_sweep_prints_its_jobs_and_writes_nothing(every_state, dry_
     assert [row[0] for row in rows] == list("01234567")
     assert rows[1] == ["1", "interrupted", "3", "of", "20"]
     assert lines[-3].startswith("refused: outputs/default/mnist_5k-mlp-adam-")
+    assert lines[-3].count("mnist_5k-mlp-adam-") == 1
     assert lines[-2] == ("8 jobs: 1 finished, 1 interrupted, 1 failed, 1 refused, 1 running elsewhere, 1 pruned, 2 new")
     assert lines[-1].endswith(" with workers=2, plus starting up; from 1 recorded run of the same configurations")
 

@@ -10,8 +10,10 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from fitbench.composition import conf_folder
+from fitbench.composition import Composer, conf_folder
+from fitbench.data.loading import load
 from fitbench.project.init import KINDS, TEMPLATES
+from fitbench.project.sample_data import SHAPES
 from fitbench.search.request import read_request
 
 SCHEMA = re.compile(r"^# yaml-language-server: \$schema=(\S+?)(#/definitions/(\w+))?$", re.MULTILINE)
@@ -42,6 +44,8 @@ def test_new_project_is_complete(kind, call, tmp_path):
     check_schemas(folder)
     status, printed, error = call("table", "mine", "--dry-run", folder=folder)
     assert (status, error, "9 jobs" in printed) == (0, "", True)
+    if kind == "signals":
+        assert load(Composer([folder / "conf"]).data("mine", [f"data.path={folder}/data/waves.ts"])).names == SHAPES
 
 
 @pytest.mark.parametrize("kind", ONE_KIND)
@@ -99,7 +103,7 @@ def test_test_of_a_new_project_passes(call, tmp_path, kind):
         ([".hidden"], ".hidden: a project cannot have this name"),
         (["/"], "/: a project cannot have this name"),
         (["/proc/mine"], "/proc/mine: cannot be made: "),
-        (["mine", "--data", "csvs"], "--data csvs: there is no such kind; did you mean csv?"),
+        (["mine", "--data", "csvs"], "--data csvs: there is no such kind; it must be one of images, csv, signals"),
         (["m" * 250], "cannot be made: "),
     ],
 )
@@ -132,6 +136,16 @@ def test_empty_folder_is_filled(tmp_path, call, name):
     assert (status, error, "cd " in printed) == (0, "", name == "empty")
     assert (folder / "pyproject.toml").is_file()
     assert not list(folder.parent.glob(".*-*"))
+
+
+def test_project_in_a_project_and_a_forgotten_cd_are_said(call, tmp_path):
+    assert call("init", "mine", "--data", "csv")[2] == ""
+    error = call("train", "--cfg", "job")[2]
+    assert "this folder is in no project" in error
+    assert "mine/ is a project: enter it" in error
+    assert call("train", "--cfg", "job", folder=tmp_path / "mine")[2] == ""
+    status, _, error = call("init", "inner", "--data", "csv", folder=tmp_path / "mine")
+    assert (status, f"inner lies in the project {tmp_path / 'mine'}" in " ".join(error.split())) == (0, True)
 
 
 def test_every_template_is_in_the_package():

@@ -321,6 +321,7 @@ def test_a_strangers_run_is_data(publish, runs_of, with_files, tmp_path):
     result["study"] = "a'b\"c`d/../\x1b[31m"
     result["config"]["model"]["x\ny/../.."] = "\udcff" + "w" * 9_000
     result["versions"] = {"../..": "1", "a\x00b": None}
+    result["metrics"] |= {"top@1": 0.1, "top#1": 0.2}
     gaps = [line | {"../loss'": 1.0, "epoch": 1000 * line["epoch"]} for line in read_history(folder)]
     write_history(folder, gaps)
     change_result(folder, **result)

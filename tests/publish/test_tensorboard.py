@@ -9,7 +9,10 @@ from types import ModuleType
 
 import pytest
 
+from fitbench.publish.recorded import read_recorded
 from fitbench.record.reading import read_history
+from fitbench.trackers.sender import Sender
+from fitbench.trackers.tensorboard import TensorBoardTracker
 
 from .conftest import change_result, goes_on, trained_again
 
@@ -114,6 +117,32 @@ def test_a_moved_folder_is_the_same_run_and_another_of_the_same_name_is_not(publ
     for each in (other, moved, shutil.copytree(moved, tmp_path / "copy" / "a" / moved.name)):
         assert publish(each)[1] == ["unchanged"]
     assert [board(name).Scalars("loss")[0].value for name in (folder.name, f"{folder.name}-2")] == [2.0, 5.0]
+
+
+def test_a_run_whose_folder_has_event_files_gets_there_what_they_lack(call, with_files, tmp_path):
+    """Else TensorBoard would show it twice in a folder that has both. `--uri` makes a copy in another folder."""
+    folder = with_files("study=a")
+    sender = Sender(TensorBoardTracker(read_recorded(folder).description, folder / "tensorboard"))
+    sender.send(read_history(folder), 1000.0)
+    sender.tracker.close()
+    for outcome in ("1 updated", "1 unchanged"):
+        assert call("publish", folder, "--to", "tensorboard")[1].splitlines()[-1] == f"1 run to tensorboard: {outcome}"
+    assert {path.parent for path in tmp_path.rglob(FILES)} == {folder / "tensorboard"}
+    call("publish", folder, "--to", "tensorboard", "--uri", "board")
+    assert {path.parent for path in tmp_path.rglob(FILES)} == {
+        folder / "tensorboard",
+        tmp_path / "board" / "a" / folder.name,
+    }
+
+
+def test_a_link_in_a_run_folder_leads_no_event_files_elsewhere(call, with_files, tmp_path):
+    folder = with_files("study=a")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / f"{FILES[:-1]}0.a").touch()
+    (folder / "tensorboard").symlink_to(outside)
+    call("publish", folder, "--to", "tensorboard")
+    assert len(list(outside.iterdir())) == 1
 
 
 def test_a_strangers_run_is_published_below_the_folder(publish, with_files, tmp_path):

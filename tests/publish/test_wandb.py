@@ -2,11 +2,11 @@
 
 import json
 
-from fitbench.publish.places import opener
 from fitbench.record.history import append_history
 from fitbench.record.reading import read_history
 from fitbench.trackers import wandb_files
-from fitbench.trackers.tracker import Description
+from fitbench.trackers.description import Description
+from fitbench.trackers.opening import opener
 
 
 def test_wandbs_files_hold_the_run_once_and_what_it_got_later(call, with_files, tmp_path, monkeypatch):
@@ -37,5 +37,5 @@ def test_wandbs_files_hold_the_run_once_and_what_it_got_later(call, with_files, 
 
 def test_the_project_is_that_of_the_logger(tmp_path):
     config = {"logger": {"wandb": {"project": "ours", "entity": "team", "mode": None, "folder": None}}}
-    tracker = opener("wandb")(Description("a", "b", config, folder=str(tmp_path)), str(tmp_path))
+    tracker = opener("wandb", str(tmp_path))(Description("a", "b", config, folder=str(tmp_path)))
     assert (tracker.project, tracker.entity) == ("ours", "team")

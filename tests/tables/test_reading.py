@@ -91,6 +91,7 @@ def test_a_deterministic_row_has_one_seed_and_a_shortened_one_still_lacks_the_ot
         ({"tolerance": -1}, "tolerance is -1; it must be a number of at least 0"),
         ({"tolerance": 10**400}, r"tolerance is 10+\.\.\.; it must be a number of at least 0"),
         ({"test_set": ...}, "test_set is missing; it must be same or other: "),
+        ({"unit": ..., "seeds": ..., "title": ...}, "; unit, seeds are missing too"),
         ({"test_set": "abc"}, "test_set is 'abc'; it must be same or other: "),
         ({"rows": [row(test_set=1)]}, r"row 1 \(a\): test_set is 1; it must be same or other"),
         ({"rows": []}, "rows is \\[\\]; it must be a list of rows"),

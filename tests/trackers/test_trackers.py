@@ -1,18 +1,26 @@
 """Each tracker with the real package: what a run sends, in several attempts, and after it was trained again."""
 
+import math
+import re
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from typer.main import get_command
 
+from fitbench.cli import app
+from fitbench.config.logger_section import Logger
 from fitbench.errors import RequestError
 from fitbench.record.folder import State
 from fitbench.trackers import wandb_files
+from fitbench.trackers.description import Description
 from fitbench.trackers.mlflow import MlflowTracker
+from fitbench.trackers.opening import TRACKERS, opened, opener
+from fitbench.trackers.sender import Sender
 from fitbench.trackers.tensorboard import TensorBoardTracker
-from fitbench.trackers.tracker import Description, Sender, TrackerError
+from fitbench.trackers.tracker import TrackerError
 from fitbench.trackers.wandb import WandbTracker
 
 from .. import tracking
@@ -35,8 +43,8 @@ def described(name: str, folder: Path) -> Description:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory):
-    with tracking.alone(tmp_path_factory.mktemp("trackers")) as folder:
+def alone(tmp_path_factory, mlflow_database):
+    with tracking.alone(tmp_path_factory.mktemp("trackers"), mlflow_database) as folder:
         yield folder
 
 
@@ -111,7 +119,8 @@ def test_fewer_epochs_than_before_are_another_training(alone):
 def test_mlflow_has_parameters_tags_and_times(alone):
     run = described("parameters", alone)
     attempt(OPEN["mlflow"](run, alone), history(LOSSES), State.pruned, {"metrics": METRICS})
-    found, _ = tracking.in_mlflow("parameters")
+    found, points = tracking.in_mlflow("parameters")
+    assert all(math.isnan(value) for _, value in points["val_loss"])
     assert found.data.params == {
         "data.name": "digits", "model.name": "mlp", "model.hidden": "[30, 20]", "optimizer.name": "adam",
         "optimizer.learning_rate": "0.1", "training.epochs": "4", "seed": "1", "fold": "2",
@@ -133,11 +142,35 @@ def test_a_torn_event_file_ends_before_the_record_that_was_being_written(alone):
     assert [step for step, _ in tracking.in_tensorboard(tracker.folder)["loss"]] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("mlflow", "mlflow"), ("mlflow", "sqlalchemy"), ("tensorboard", "tensorboard"), ("wandb", "wandb")],
+)
+def test_a_missing_package_is_refused_with_the_command_that_installs_it(alone, configure, name, module, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    refused = rf"{name} needs pip install 'fitbench\[{name}\]': the package {module} is not installed"
+    with pytest.raises(RequestError, match=f"^logger={refused}"):
+        next(opened(configure(f"logger={name}"), alone))
+    with pytest.raises(RequestError, match=f"^--to {refused}"):
+        opener(name, None)
+
+
+def test_the_configuration_and_the_command_have_the_same_trackers():
+    [to] = [each for each in get_command(app).commands["publish"].params if each.name == "to"]
+    assert set(TRACKERS) == set(Logger.model_fields) == set(re.findall(r"\w+", to.help)) - {"or"}
+
+
 @pytest.mark.parametrize("name", OPEN)
-def test_a_missing_package_is_refused_with_the_command_that_installs_it(alone, name, monkeypatch):
-    monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(RequestError, match=rf"logger={name} needs pip install 'fitbench\[{name}\]'"):
-        OPEN[name](described("missing", alone), alone)
+def test_a_finished_run_that_is_trained_again_is_another_run_from_its_first_epoch(alone, name):
+    """As with force=true: without its result, a run is not finished. Its first epochs may be the same as before."""
+    run = described(f"forced-{name}", alone)
+    result = {"metrics": METRICS, "finished_at": "2026-01-02T03:04:05Z"}
+    attempt(OPEN[name](run, alone), history(LOSSES), State.finished, result)
+    sender = Sender(OPEN[name](run, alone))
+    sender.send(history(LOSSES[:1]), 1000.0)
+    sender.tracker.close()
+    again = OPEN[name](run, alone)
+    assert (set(again.losses()), again.finished_at()) == ({1}, None)
 
 
 def test_wandb_asks_for_no_key(alone):

@@ -1,5 +1,6 @@
 """`logger=...`: what trackers have of a run equals what its folder has, however the run ended, and changes no bit."""
 
+import contextlib
 import math
 import shutil
 import sqlite3
@@ -9,14 +10,15 @@ import keras
 import pytest
 
 from fitbench.errors import RequestError
-from fitbench.record.folder import State, folder_of
+from fitbench.record.claims import Claimed
+from fitbench.record.folder import folder_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_pruned
-from fitbench.trackers.tensorboard import TensorBoardTracker
-from fitbench.trackers.tracker import Description, Sender
+from fitbench.trackers.sender import Sender
+from fitbench.trackers.tracker import Epoch
 from fitbench.training.callbacks import fingerprint
-from fitbench.training.logger import Logger
 from fitbench.training.run import train
+from fitbench.training.tracking import tracked
 from fitbench.training.trial import Trial
 
 from .. import tracking
@@ -35,8 +37,6 @@ class Stop(keras.callbacks.Callback):
             return
         if how == "interrupt":
             raise KeyboardInterrupt
-        if how == "fail":
-            raise ValueError("no more")
         with sqlite3.connect("broken.db") as database:
             database.execute("DROP TABLE metrics")
 """
@@ -47,10 +47,10 @@ RUN = (
 
 
 @pytest.fixture(scope="module", autouse=True)
-def alone(tmp_path_factory):
+def alone(tmp_path_factory, mlflow_database):
     folder = tmp_path_factory.mktemp("logged")
     (folder / "stopping_run.py").write_text(OWN)
-    with tracking.alone(folder), pytest.MonkeyPatch.context() as patch:
+    with tracking.alone(folder, mlflow_database), pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         yield folder
 
@@ -122,13 +122,31 @@ def test_a_logger_changes_no_bit_of_a_run_and_is_no_part_of_its_identity(logged,
     assert result["config"]["logger"]["mlflow"] == {"uri": None, "experiment": None}
 
 
-def test_a_failed_run_fails_in_mlflow(alone, trained, monkeypatch):
-    stopped(trained, monkeypatch, "fail 3", ValueError, "study=failed", "logger=mlflow")
-    found, points = tracking.in_mlflow("failed")
-    assert (found.info.status, found.data.tags["fitbench.state"]) == ("FAILED", "failed")
-    assert [step for step, _ in points["loss"]] == [1, 2]
+@pytest.mark.parametrize(
+    ("error", "status", "state"),
+    [(ValueError(), "FAILED", "failed"), (SystemExit(1), "FAILED", "failed"), (Claimed(), "RUNNING", "running"),
+     (None, "KILLED", "pruned")],
+)  # fmt: skip
+def test_mlflow_has_the_state_of_a_run_however_it_ends(alone, configure, make_run, error, status, state):
+    folder = make_run(outputs=alone / f"ends-{type(error).__name__}", pruned=error is None, finished=False, trial=1)
+    study = f"ends-{type(error).__name__}"
+    with (
+        contextlib.suppress(ValueError, SystemExit, Claimed),
+        tracked(configure(f"study={study}", "logger=mlflow"), folder) as sending,
+    ):
+        sending.epochs(read_history(folder))
+        if error is not None:
+            raise error
+    found, points = tracking.in_mlflow(study)
+    assert (found.info.status, found.data.tags["fitbench.state"]) == (status, state)
+    assert [step for step, _ in points["loss"]] == [1, 2, 3, 4, 5]
+    final = read_pruned(folder)["metrics"] if error is None else {}
+    assert {name: value for name, value in final.items() if value is not None}.items() <= {
+        key.removeprefix("final_"): value for key, value in found.data.metrics.items()
+    }.items()
 
 
+@pytest.mark.long
 def test_a_pruned_trial_is_no_finished_run(alone, configure):
     config = configure(f"outputs={alone}", "progress=false", *RUN, "study=pruned", "logger=mlflow")
     assert train(config, folder_of(config), Trial(7, lambda epoch: epoch["epoch"] == 2)) is None
@@ -139,6 +157,7 @@ def test_a_pruned_trial_is_no_finished_run(alone, configure):
     assert found.data.metrics["train_accuracy"] == metrics["train_accuracy"]
 
 
+@pytest.mark.long
 def test_a_model_without_epochs_has_its_result(trained):
     _, result = trained("data=digits", "model=nearest_mean", "training.epochs=0", "training.validation_split=0",
                         "training.early_stopping=null", "study=solved", "logger=mlflow")  # fmt: skip
@@ -148,8 +167,11 @@ def test_a_model_without_epochs_has_its_result(trained):
     assert found.info.status == "FINISHED"
 
 
-def test_a_tracker_that_fails_while_training_ends_no_run_and_is_no_secret(alone, trained, monkeypatch, capfd, caplog):
+def test_a_tracker_that_fails_while_training_ends_no_run_and_is_no_secret(
+    alone, trained, monkeypatch, mlflow_database, capfd, caplog
+):
     """A table of MLflow's database is dropped before the third epoch. Publishing could not help that; a server may."""
+    shutil.copy(mlflow_database, "broken.db")
     monkeypatch.setenv("STOP", "break 3")
     with caplog.at_level("INFO"):
         folder, result = trained(*RUN, "study=broken", "logger=[mlflow,tensorboard]",
@@ -173,6 +195,17 @@ def test_a_server_that_does_not_answer_is_refused_before_data_are_read(trained, 
         trained("data=npz", "data.name=none", "data.path=no/such/file.npz", "model=mlp", "logger=mlflow")
 
 
+def test_a_tracker_that_cannot_write_is_refused_once_and_the_others_have_a_failed_run(
+    alone, configure, make_run, capsys
+):
+    (alone / "a-file").touch()
+    config = configure("study=refused", "logger=[mlflow,wandb]", "logger.wandb.folder=a-file")
+    with pytest.raises(RequestError, match="nothing was trained"), tracked(config, make_run(finished=False)):
+        pass
+    assert "goes on without it" not in capsys.readouterr().err
+    assert tracking.in_mlflow("refused")[0].info.status == "FAILED"
+
+
 def test_a_finished_run_is_sent_nowhere_and_says_what_sends_it(logged, launched, capsys):
     folder, result = logged
     recorded, reused = launched(folder.parent.parent, *RUN, "study=logged", "logger=mlflow", "logger.mlflow.uri=a.db")[
@@ -187,6 +220,7 @@ def test_a_finished_run_is_sent_nowhere_and_says_what_sends_it(logged, launched,
     assert not Path("a.db").exists()
 
 
+@pytest.mark.long
 def test_undefined_values_are_nan_in_mlflow(trained):
     """A learning rate that is far too large: the loss of the first epochs is finite, or the run ends."""
     with pytest.raises(Exception, match="diverged"):
@@ -197,18 +231,21 @@ def test_undefined_values_are_nan_in_mlflow(trained):
     assert [(step, math.isnan(value)) for step, value in points["loss"]][-1] == (len(points["loss"]), True)
 
 
-def test_a_tracker_during_whose_sending_ctrl_c_comes_is_not_asked_again(tmp_path):
-    """It may not answer: the run would end only after the time that the tracker has to answer."""
-    config = {"data": {}, "model": {}, "optimizer": {}}
-    logger = Logger(tmp_path)
-    logger.senders = [Sender(TensorBoardTracker(Description("a", "b", config), tmp_path / "events"))]
-    before = sorted((tmp_path / "events").iterdir()), tracking.in_tensorboard(tmp_path / "events")
+@pytest.mark.parametrize("patience", [60, 0])
+def test_a_tracker_during_whose_sending_ctrl_c_comes_is_told_of_it_if_it_answers(
+    configure, make_run, tmp_path, monkeypatch, patience
+):
+    """Without an answer, the run would end only after the time that the tracker has to answer."""
+    monkeypatch.setattr("fitbench.training.tracking.PATIENCE", patience)
+    folder = make_run(finished=False)
 
     def interrupt(sender: Sender) -> None:
+        sender.tracker.epoch(Epoch(1, read_history(folder)[0], 1000.0))
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        logger._each(interrupt)
-    (tmp_path / "history.jsonl").write_text('{"epoch": 1, "loss": 0.5}\n')
-    logger.end(State.interrupted)
-    assert (sorted((tmp_path / "events").iterdir()), tracking.in_tensorboard(tmp_path / "events")) == before
+    with pytest.raises(KeyboardInterrupt), tracked(configure("logger=tensorboard"), folder) as sending:
+        sending._each(interrupt)
+    points = tracking.in_tensorboard(folder / "tensorboard")["loss"]
+    assert [step for step, _ in points] == ([1, 2, 3, 4, 5] if patience else [1])
+    events = b"".join(path.read_bytes() for path in sorted((folder / "tensorboard").iterdir()))
+    assert (b"| state | interrupted |" in events) == bool(patience)

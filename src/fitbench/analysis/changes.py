@@ -21,7 +21,7 @@ GROUPS = {
     "optimizer/schedule": ("kind", False),
     "distortion": ("kind", False),
 }
-LAUNCH_ONLY = ("force", "progress")  # how a run was launched, not what it is
+LAUNCH_ONLY = ("force", "progress", "logger")  # how a run was launched, not what it is
 
 
 def changes(config: Mapping[str, Any]) -> list[str]:
@@ -74,8 +74,11 @@ def _from_defaults(config: Mapping[str, Any]) -> list[str]:
     if list(selected) not in (usual_metrics, *(list(task.default_metrics) for task in TASKS.values())):
         overrides.append(f"metrics={value_text(list(selected))}")
     overrides += [f"metrics.{name}={value_text(entry)}" for name, entry in selected.items() if entry is not None]
-    values = [change for change in _differences(config, default) if change.partition("=")[0] not in LAUNCH_ONLY]
-    return overrides + values
+    return [*overrides, *_differences(_of_run(config), _of_run(default))]
+
+
+def _of_run(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in LAUNCH_ONLY}
 
 
 def _as_given(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis.search_record import parted
@@ -12,6 +12,7 @@ from fitbench.api.request import Request
 from fitbench.api.wording import named_data
 from fitbench.composition import Composer, beside_hydra
 from fitbench.composition.overrides import in_grammar
+from fitbench.errors import RequestError
 from fitbench.search.command import check_installed
 
 if TYPE_CHECKING:
@@ -79,7 +80,12 @@ def search(
             of_outputs = [word for word in words if word.startswith("outputs=")]
             paths.append(request.arrays.write(Composer(request.folders).composed_with(of_outputs).outputs))
         with named_data(paths):
-            run_search([*(f"--config-dir={folder}" for folder in request.folders), *words], ended.append)
+            try:
+                run_search([*(f"--config-dir={folder}" for folder in request.folders), *words], ended.append)
+            except RequestError as error:
+                if any(str(error).startswith(f"{key} is ") for key in _misplaced(overrides)):
+                    raise RequestError(f"{error}; choices are given in the first argument, the space") from error
+                raise
     return _frame(ended[0])
 
 
@@ -88,6 +94,17 @@ def _space(space: Overrides) -> list[str]:
     if not isinstance(space, Mapping):
         return words_of([space], {}, [])
     return [f"{key}={value if isinstance(value, str) else choice(key, value)}" for key, value in space.items()]
+
+
+def _misplaced(overrides: Sequence[Overrides]) -> list[str]:
+    """The keys of lists behind the space, which may be meant as choices."""
+    return [
+        key
+        for each in overrides
+        if isinstance(each, Mapping)
+        for key, value in each.items()
+        if isinstance(value, list | tuple)
+    ]
 
 
 def _settings(settings: Mapping[str, Any]) -> list[str]:

@@ -69,9 +69,9 @@ def compare(
         baseline: the group to compare with, as "mlp,adam" or "model=mlp"; default the best.
 
     Returns:
-        a row for each group of each task and data set. Columns: rank (from 1), the keys of the group, task, data,
-        metric, n (runs, or with folds the folds), mean_over, mean, sd, low and high (the 95% interval of the mean),
-        best, worst, parameters, fit_seconds, counts of runs that are left out, and the difference from the reference:
+        a row for each group of each task and data set. Columns: rank (from 1), the keys of the group, n (runs, or with
+        folds the folds), mean, sd, low and high (the 95% interval of the mean), best, worst, parameters, fit_seconds,
+        task, data, metric, mean_over, counts of runs that are left out, and the difference from the reference:
         difference, difference_low, difference_high (its 95% interval), p, p_holm (corrected for the number of
         comparisons), test, probability_better. What does not exist is missing. `attrs["left_out"]` is a list of
         (folder, reason): what cannot be read.

@@ -13,12 +13,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from fitbench.composition.overrides import for_own_data
-from fitbench.config.errors import deeper, nearest, no_such_key
+from fitbench.config.builders import SUPPLIED
+from fitbench.config.errors import HIDDEN, deeper, nearest, no_such_key
 from fitbench.config.optimizer_section import Optimizer
+from fitbench.config.signatures import Parameter, signature_of
 from fitbench.errors import RequestError
 from fitbench.text import clean, first_line
 
-HIDDEN = ("hydra", "_target_")  # keys that messages do not list
 LONGEST_LINE = 500
 
 
@@ -120,11 +121,33 @@ def _about_key(error: BaseException) -> str | None:
             return f"{key}: there is no such key. Did you mean {' or '.join(deeper)}?"
         if section == "optimizer" and key.rpartition(".")[2] in Optimizer.model_fields:
             return f"{key} has no default with this optimizer; add it with a plus sign: +{key}=VALUE"
-        text = no_such_key(key, section, [str(name) for name in error.parent_node if name not in HIDDEN])
+        left_out = _left_out(error.parent_node)
+        if parameter := left_out.get(key.rpartition(".")[2]):
+            return _about_parameter(key, section, parameter)
+        keys = [str(name) for name in error.parent_node if name not in HIDDEN]
+        text = no_such_key(key, section, [*keys, *left_out])
         is_open = section == "optimizer" and "Did you mean" not in text
         return text + (f"; another setting of the optimizer is added with +{key}=VALUE" if is_open else "")
     where = "a defaults list" if error.full_key == "_dummy_" else error.full_key
     return f"{where}: {_plainly(first_line(error))}" if where else None
+
+
+def _left_out(section: DictConfig) -> dict[str, Parameter]:
+    """The parameters, by name, of the function that a section names and that its file does not set."""
+    values = OmegaConf.to_container(section, resolve=False)
+    target = values.get("_target_") if isinstance(values, dict) else None
+    signature = signature_of(target) if isinstance(target, str) else None
+    known = signature.parameters if signature else ()
+    return {each.name: each for each in known if each.name not in section and each.name not in SUPPLIED}
+
+
+def _about_parameter(key: str, section: str, parameter: Parameter) -> str:
+    """What to say about a setting that a function takes and its file does not set."""
+    default = "no default" if parameter.default is None else f"default {clean(parameter.default)}"
+    return (
+        f"{key}: its function takes {parameter.name} ({default}), but the file of {section} does not set it; add it "
+        f"there, or with a plus sign: +{key}=VALUE"
+    )
 
 
 def _plainly(text: str) -> str:

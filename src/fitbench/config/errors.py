@@ -18,6 +18,7 @@ from fitbench.text import clean
 
 Schema = TypeVar("Schema", bound=BaseModel)
 NOT_GIVEN = ("parent",)  # keys of the top level that fitbench sets
+HIDDEN = ("hydra", "_target_", "solver")  # keys that messages do not list, because a file sets them
 
 
 class Explained(ValueError):
@@ -61,7 +62,15 @@ def explain(
     """
     details = error.errors(include_url=False)
     first = min(details, key=lambda detail: detail["type"] not in ("extra_forbidden", "invalid_key"))
-    return _line(first, schema, values, key, top)
+    line = _line(first, schema, values, key, top)
+    return line + _also_missing(first, details) if first["type"] == "missing" else line
+
+
+def _also_missing(first: Any, details: Sequence[Any]) -> str:
+    """The names of the keys that are missing beside the first one, in the same section."""
+    others = [each for each in details if each["type"] == "missing" and each is not first]
+    names = [str(each["loc"][-1]) for each in others if each["loc"][:-1] == first["loc"][:-1]]
+    return f"; {', '.join(names)} {'is' if len(names) == 1 else 'are'} missing too" if names else ""
 
 
 def _line(detail: Any, schema: Any, values: Any, key: str, top: str) -> str:
@@ -142,7 +151,8 @@ def no_such_key(key: str, section: str, keys: Sequence[str], top: str = "the top
         top: what the message calls the top level.
     """
     near = nearest(key.removeprefix(f"{section}."), keys, f"{section}." if section else "")
-    return f"{key}: there is no such key" + (near or f"; {section or top} has {', '.join(keys) or 'no keys'}")
+    listed = [name for name in keys if name not in HIDDEN]
+    return f"{key}: there is no such key" + (near or f"; {section or top} has {', '.join(listed) or 'no keys'}")
 
 
 def deeper(key: str, values: Any) -> list[str]:

@@ -11,7 +11,6 @@ from fitbench.config.annotations import Allowed, PathText, expanded
 from fitbench.config.section import Section
 
 Folder = Annotated[PathText, AfterValidator(expanded), Allowed("the path of a folder")]
-ADDRESSES = {"tensorboard": "folder", "mlflow": "uri", "wandb": "folder"}  # the keys that `--uri` stands for
 ADDRESS = "an address without a password, because each run records it; MLFLOW_TRACKING_URI may have one"
 
 
@@ -28,6 +27,11 @@ class TensorBoardLogger(Section):
         description="the event files are in <folder>/<study>/<run_id>/; null: in <run folder>/tensorboard/"
     )
 
+    @property
+    def address(self) -> str | None:
+        """The `--uri` of `fitbench publish` that means the same place; None: its default."""
+        return self.folder
+
 
 class MlflowLogger(Section):
     """A run of MLflow."""
@@ -37,6 +41,11 @@ class MlflowLogger(Section):
         "current folder"
     )
     experiment: str | None = Field(description="the experiment that has the run; null: the name of the study")
+
+    @property
+    def address(self) -> str | None:
+        """The `--uri` of `fitbench publish` that means the same place; None: its default."""
+        return self.uri
 
 
 class WandbLogger(Section):
@@ -49,6 +58,11 @@ class WandbLogger(Section):
     )
     folder: Folder | None = Field(description="the files are in <folder>/wandb/; null: in <run folder>/wandb/")
 
+    @property
+    def address(self) -> str | None:
+        """The `--uri` of `fitbench publish` that means the same place; None: its default."""
+        return self.folder
+
 
 class Logger(Section):
     """The places that show a run while it is trained, none or several."""
@@ -57,13 +71,16 @@ class Logger(Section):
     mlflow: MlflowLogger | None = Field(None, description="MLflow")
     wandb: WandbLogger | None = Field(None, description="Weights & Biases")
 
+    @property
+    def chosen(self) -> dict[str, TensorBoardLogger | MlflowLogger | WandbLogger]:
+        """The places that are not null, by their names."""
+        return {name: place for name in type(self).model_fields if (place := getattr(self, name)) is not None}
+
     def publishing(self) -> dict[str, str]:
         """The options of `fitbench publish` that send a recorded run to these places, by the names of the places."""
-        chosen = {"tensorboard": self.tensorboard, "mlflow": self.mlflow, "wandb": self.wandb}
         return {
-            name: f"--to {name}" + (f" --uri {address}" if (address := getattr(place, ADDRESSES[name], None)) else "")
-            for name, place in chosen.items()
-            if place is not None
+            name: f"--to {name}" + (f" --uri {place.address}" if place.address else "")
+            for name, place in self.chosen.items()
         }
 
 

@@ -37,11 +37,19 @@ KEEP_THE_SIGNATURE = ("register_keras_serializable",)  # decorators
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter that can be given by name. What its annotation leaves open is `Any`."""
+    """A parameter that can be given by name. What its annotation leaves open is `Any`.
+
+    `default` is the source of its default, None for a parameter that must be given.
+    """
 
     name: str
     annotation: Any
-    required: bool
+    default: str | None
+
+    @property
+    def required(self) -> bool:
+        """Whether it must be given."""
+        return self.default is None
 
 
 @dataclass(frozen=True)
@@ -92,7 +100,7 @@ def _signature(node: ast.FunctionDef, source: Source, skip: int) -> Signature:
         annotation = Any if argument.annotation is None else _type(argument.annotation, source)
         if isinstance(default, ast.Constant) and default.value is None:
             annotation = _union(annotation, None)
-        parameters.append(Parameter(argument.arg, annotation, default is None))
+        parameters.append(Parameter(argument.arg, annotation, None if default is None else ast.unparse(default)))
     return Signature(tuple(parameters), arguments.kwarg is not None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from fitbench.inference.card import input_card
 from fitbench.inference.table_examples import check_columns, encode, replaces_missing
 from fitbench.inference.table_targets import targets_of
 from fitbench.inference.values import checked, checked_series, fitting
-from fitbench.kinds import IMAGES, SERIES, TABLE
+from fitbench.kinds import IMAGES, KINDS, SERIES, TABLE
 from fitbench.record.inputs import Inputs
 from fitbench.text import counted
 
@@ -38,9 +39,15 @@ def inputs_in_memory(x: Any, reader: Reader) -> np.ndarray:
     Raises:
         DataError: they have another shape or type, or a value that the model does not take; the message names the first
             such example.
-        RequestError: a table lacks columns.
+        RequestError: a table lacks columns, or `x` names a file.
     """
     inputs = reader.inputs
+    first = x[0] if isinstance(x, list | tuple) and x else x
+    if isinstance(first, str | PathLike):
+        raise RequestError(
+            f"{X} is the text or path {str(first)!r:.80}; expected {KINDS[inputs.kind].plural} in memory: read the "
+            "file first, or use the command fitbench predict, which takes files"
+        )
     if inputs.kind == TABLE:
         found, errors = _rows(x, inputs, reader.result)
     elif inputs.kind == IMAGES:

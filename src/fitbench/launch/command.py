@@ -30,7 +30,7 @@ from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.launch.single import remove_refused, train_one
 from fitbench.launch.summary import SweepSummary
 from fitbench.launch.sweep_job import Job
-from fitbench.project.settings import find_settings
+from fitbench.project.settings import find_settings, nearest_project
 from fitbench.stderr import write_note
 
 if TYPE_CHECKING:
@@ -107,8 +107,12 @@ def launch(
 def _call_hydra(task: Task, arguments: list[str]) -> None:
     sys.argv = ["fitbench train", *_overrides_first(arguments)]
     with hydra_with_metrics():
-        name = find_settings().config_name
-        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=name)(task)()
+        settings = find_settings()
+        if settings.file is None and (project := nearest_project(sorted(Path().iterdir()))):
+            write_note(
+                f"this folder is in no project, so fitbench's own defaults count; {project}/ is a project: enter it"
+            )
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=settings.config_name)(task)()
 
 
 def _overrides_first(arguments: list[str]) -> list[str]:

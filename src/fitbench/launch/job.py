@@ -142,7 +142,8 @@ def _check_data(config: Config, result: dict[str, Any], folder: Path, fingerprin
         return
     subject = "the files" if isinstance(config.data, UcrSeries) else "this data set"
     raise RequestError(
-        f"{folder.name} is recorded with other data: {difference}; give {subject} another name, such as data.name=other"
+        f"{folder.name} is recorded with other data: {difference}; give {subject} another name, such as "
+        "data.name=other, which keeps both, or force=true, which trains it again and replaces the recorded result"
     )
 
 

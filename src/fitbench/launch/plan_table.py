@@ -44,9 +44,17 @@ def _most_rows(out: Console, notes: Sequence[Note]) -> int:
 
 def plan_notes(plan: Plan, estimate: Estimate) -> list[Note]:
     """What stands below a table of jobs: why some are refused, how many there are in each state, and the time."""
-    refused = [f"refused: {each.job.folder}: {each.error}" for each in plan.planned if each.error is not None]
+    refused = [f"refused: {_where(each)}" for each in plan.planned if each.error is not None]
     texts = [*refused, *_counts(plan.planned), estimate.text(plan.workers, plan.launcher)]
     return [Note(text, style="") for text in texts]
+
+
+def _where(refused: Planned) -> str:
+    """The folder of a job and why it is refused. A reason that begins with the folder, or its name, says it once."""
+    folder, reason = refused.job.folder, str(refused.error)
+    if reason.startswith(str(folder)):
+        return reason
+    return f"{folder.parent}/{reason}" if reason.startswith(folder.name) else f"{folder}: {reason}"
 
 
 def _counts(planned: Sequence[Planned]) -> list[str]:

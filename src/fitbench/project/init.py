@@ -12,8 +12,8 @@ from string import Template
 
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.project import sample_data
-from fitbench.project.settings import FILE
-from fitbench.text import hint
+from fitbench.project.settings import FILE, nearest_project
+from fitbench.stderr import write_note
 
 TEMPLATES = Path(__file__).with_name("templates")
 SUFFIX = "-tpl"  # of a template, which no tool takes for code, tests or settings of fitbench itself
@@ -46,8 +46,8 @@ KINDS = {
     ),
     "signals": Kind(
         sample_data.write_signals,
-        "Put your series into `data/`, one in each line with its class first, and name the file in "
-        "`conf/data/mine.yaml`.",
+        "Put a file of your series into `data/`, of the format .ts, or .tsv with the class first in each line, and "
+        "name it in `conf/data/mine.yaml`.",
     ),
 }
 
@@ -68,9 +68,11 @@ def init(folder: Path, data: str, conf: Path) -> str:
         FitbenchError: the folder cannot be written.
     """
     if data not in KINDS:
-        raise RequestError(f"--data {data}: there is no such kind; {hint(data, KINDS)}")
+        raise RequestError(f"--data {data}: there is no such kind; it must be one of {', '.join(KINDS)}")
     place = folder.expanduser().resolve()
     _check(folder, place)
+    if above := nearest_project(place.parents):
+        write_note(f"{folder} lies in the project {above}; its commands take the settings of {folder} alone")
     unfinished = place.parent / f".{place.name}-{secrets.token_hex(4)}"
     try:
         try:

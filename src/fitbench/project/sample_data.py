@@ -10,6 +10,7 @@ DIGITS = 60  # images of each class
 WAVES, STEPS = 80, 64  # series of each class, and their length
 COLUMNS = ("cylinders", "displacement", "horsepower", "weight", "acceleration", "year", "origin", "mpg")
 ORIGINS = ("USA", "Europe", "Japan")
+SHAPES = ("sine", "square", "sawtooth")  # of waves
 
 
 def write_images(folder: Path) -> str:
@@ -41,19 +42,25 @@ def write_csv(folder: Path) -> str:
 
 
 def write_signals(folder: Path) -> str:
-    """Write sine, square and sawtooth waves as waves.tsv, the class first; gives their description.
+    """Write sine, square and sawtooth waves as waves.ts, which names their classes; gives their description.
 
     Period and phase are drawn for each series, and noise with a standard deviation of 0.7 is added.
     """
     generator = np.random.default_rng(0)
     time = np.arange(STEPS)
-    lines = []
+    lines = [
+        "@problemName waves",
+        "@timeStamps false",
+        "@univariate true",
+        f"@classLabel true {' '.join(SHAPES)}",
+        "@data",
+    ]
     for _ in range(WAVES):
-        for label in range(3):
+        for label, shape in enumerate(SHAPES):
             phase = time / generator.uniform(12, 32) + generator.uniform(0, 1)
             wave = (np.sin(2 * np.pi * phase), np.sign(np.sin(2 * np.pi * phase)), 2 * (phase % 1) - 1)[label]
             values = wave + generator.normal(0, 0.7, STEPS)
-            lines.append("\t".join([str(label), *(f"{value:.3f}" for value in values)]) + "\n")
+            lines.append(f"{','.join(f'{value:.3f}' for value in values)}:{shape}")
     folder.mkdir()
-    (folder / "waves.tsv").write_text("".join(lines))
-    return f"{len(lines)} noisy waves in data/waves.tsv: 0 is a sine, 1 a square wave, 2 a sawtooth"
+    (folder / "waves.ts").write_text("\n".join([*lines, ""]))
+    return f"{len(SHAPES) * WAVES} noisy waves in data/waves.ts, each a sine, a square or a sawtooth wave"

@@ -7,7 +7,8 @@ import re
 import sys
 import sysconfig
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -59,6 +60,15 @@ def find_settings() -> Settings:
             return _settings(path, table)
         _write_once(f"{path} belongs to another user, so its {TABLE} counts only in {folder} itself")
     return Settings()
+
+
+def nearest_project(folders: Iterable[Path]) -> Path | None:
+    """The first of these folders that is a project; what cannot be read, or is damaged, is none."""
+    for folder in folders:
+        with suppress(RequestError, OSError):
+            if (folder / FILE).is_file() and _table(folder / FILE) is not None:
+                return folder
+    return None
 
 
 def use_source(settings: Settings) -> None:

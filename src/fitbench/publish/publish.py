@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from fitbench.analysis.chosen_runs import Choice, chosen_runs
 from fitbench.analysis.frame import load_runs, say_unread
 from fitbench.analysis.studies import newest_studies
 from fitbench.publish.outcome import Outcome, print_outcomes
-from fitbench.publish.places import opener
-from fitbench.publish.sending import Open, look, send
+from fitbench.publish.sending import look, send
 from fitbench.stderr import show_live, write_note
 from fitbench.text import check_format, clean, counted
+from fitbench.trackers.description import Description
+from fitbench.trackers.opening import opener
+from fitbench.trackers.tracker import Tracker
 
 MOST_REFUSALS = 2  # by the tracker, one after the other, behind which nothing more is tried
 
@@ -35,12 +37,12 @@ def publish(
         RequestError: the choice, the tracker or the format is wrong, or the package of the tracker is not installed.
     """
     check_format(format, ("table", "json"))
-    open_tracker = opener(to)
+    open_tracker = opener(to, uri)
     folders = _newest_study(choice.outputs) if choice.is_empty else chosen_runs(choice)
     if dry_run:
         outcomes = [look(folder, with_model) for folder in folders]
     else:
-        outcomes = list(_sent(folders, to, lambda run: open_tracker(run, uri), with_model))
+        outcomes = list(_sent(folders, to, open_tracker, with_model))
     print_outcomes(outcomes, to, uri, format, dry_run)
     return int(any(outcome.reason for outcome in outcomes))
 
@@ -56,7 +58,9 @@ def _newest_study(outputs: Path) -> list[Path]:
     return [Path(folder) for folder in frame[frame["study"] == studies[0]]["folder"]] if studies else []
 
 
-def _sent(folders: Sequence[Path], to: str, open_tracker: Open, with_model: bool) -> Iterator[Outcome]:
+def _sent(
+    folders: Sequence[Path], to: str, open_tracker: Callable[[Description], Tracker], with_model: bool
+) -> Iterator[Outcome]:
     """What became of each run. Where the tracker refuses several in turn, the others are not tried."""
     refusals = 0
     for number, folder in enumerate(folders, 1):

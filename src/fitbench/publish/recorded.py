@@ -16,7 +16,7 @@ from fitbench.record.newest import last_change
 from fitbench.record.notes import read_notes
 from fitbench.record.result import moment
 from fitbench.text import encodable
-from fitbench.trackers.tracker import Description
+from fitbench.trackers.description import Description
 
 MOST = 1_000  # parameters of a run
 LONGEST = 250  # characters of a study or run_id

@@ -9,13 +9,13 @@ from pathlib import Path
 from fitbench.errors import FitbenchError
 from fitbench.publish.attachments import drawn_pictures, lacking_pictures, model_of, recorded_pictures
 from fitbench.publish.outcome import Outcome
-from fitbench.publish.places import logger_of
 from fitbench.publish.recorded import Recorded, read_recorded
 from fitbench.record.claims import claimed
+from fitbench.trackers.description import Description
+from fitbench.trackers.ending import final_values
 from fitbench.trackers.lock import locked
-from fitbench.trackers.tracker import Description, Sender, Tracker, TrackerError, final_values
-
-Open = Callable[[Description], Tracker]
+from fitbench.trackers.sender import Sender
+from fitbench.trackers.tracker import Tracker, TrackerError
 
 
 def look(folder: Path, with_model: bool) -> Outcome:
@@ -35,7 +35,7 @@ def look(folder: Path, with_model: bool) -> Outcome:
     return outcome
 
 
-def send(folder: Path, to: str, open_tracker: Open, with_model: bool) -> Outcome:
+def send(folder: Path, to: str, open_tracker: Callable[[Description], Tracker], with_model: bool) -> Outcome:
     """Send a run, unless it is being trained and its logger sends it to this tracker.
 
     Another process that publishes the run waits. Why the run could not be read or sent, or not as a whole, is the
@@ -46,7 +46,7 @@ def send(folder: Path, to: str, open_tracker: Open, with_model: bool) -> Outcome
         with locked(folder):
             is_claimed = claimed(folder)  # before it is read: it may end in between
             outcome.run = read_recorded(folder)
-            outcome.is_logged = is_claimed and bool(logger_of(outcome.run.description.config).get(to))
+            outcome.is_logged = is_claimed and bool(outcome.run.description.logger(to))
             if not outcome.is_logged:
                 with contextlib.closing(open_tracker(outcome.run.description)) as tracker:
                     outcome.sent = tracker.sent

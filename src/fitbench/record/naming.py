@@ -97,7 +97,7 @@ def _no_run(text: str, wanted: str, runs: Mapping[str, str], outputs: Path) -> s
     """Why a text fits no run."""
     if "/" in text and not exists(text) and exists(Path(text).parts[0]):
         return absent(text, "give a run folder or a run_id")
-    found = f"{text!r} fits none of the {len(runs):,} runs in {outputs}"
+    found = f"{text!r} fits none of the {len(runs):,} runs in {outputs}, and no study"
     if "*" in text:
         return f"{found}; * stands for nothing here: give a part of the run_id that fits one run"
     near = _nearest(wanted, runs)

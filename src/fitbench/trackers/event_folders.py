@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from fitbench.errors import FitbenchError
 from fitbench.record.files import exists, write_whole
-from fitbench.trackers.tensorboard import TensorBoardTracker
-from fitbench.trackers.tracker import Description, same_run
+from fitbench.trackers.description import Description
+from fitbench.trackers.event_files import Held, is_same
+from fitbench.trackers.same_run import same_run
+from fitbench.trackers.tracker import TrackerError
 
 FOLDER_OF_RUN = "run_folder.txt"  # beside the event files: the run folder that they were made from
 LONGEST_NAME = 200  # characters of a folder
@@ -19,42 +21,51 @@ LONGEST_NAME = 200  # characters of a folder
 class _Events:
     """A folder of event files of a run."""
 
-    tracker: TensorBoardTracker
+    place: Path
+
+    @cached_property
+    def held(self) -> Held:
+        return Held.of(self.place)
 
     @property
     def folder(self) -> str | None:
-        path = self.tracker.folder / FOLDER_OF_RUN
+        path = self.place / FOLDER_OF_RUN
         return path.read_text("utf-8") if path.exists() else None
 
     @property
     def finished_at(self) -> str | None:
-        return self.tracker.finished_at()
+        return self.held.finished_at
 
     def losses(self) -> Mapping[int, float | None]:
-        return self.tracker.losses()
+        return self.held.losses
 
 
-def opened_below(run: Description, folder: Path) -> TensorBoardTracker:
-    """The event files of a run in `<folder>/<study>/<run_id>`, or `<run_id>-2` if they are of another run of that name.
+def folder_below(run: Description, folder: Path) -> Path:
+    """The folder for the event files of a run, `<folder>/<study>/<run_id>`, which is made where there is none.
+
+    It is `<run_id>-2` if the former has those of another run of that name.
 
     Raises:
-        RequestError: tensorboard is not installed.
-        FitbenchError: the folder cannot be read or written.
+        TrackerError: the folder cannot be read or written.
     """
+    try:
+        return _folder_below(run, folder)
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrackerError(f"{folder}: cannot be read or written ({getattr(error, 'strerror', error)})") from error
+
+
+def _folder_below(run: Description, folder: Path) -> Path:
     held = []
     for place in _places(folder / _name(run.study) / _name(run.run_id)):
         if not exists(place):
             break
-        held.append(_Events(TensorBoardTracker(run, place)))
-    found = same_run(run, held, TensorBoardTracker.is_same)
-    tracker = found.tracker if found else TensorBoardTracker(run, place)
+        held.append(_Events(place))
+    found = same_run(run, held, is_same)
+    chosen = found.place if found else place
     if found is None or not exists(found.folder or ""):
-        try:
-            tracker.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(tracker.folder / FOLDER_OF_RUN, run.folder)
-        except OSError as error:
-            raise FitbenchError(f"{tracker.folder}: cannot be written ({error.strerror})") from error
-    return tracker
+        chosen.mkdir(parents=True, exist_ok=True)
+        write_whole(chosen / FOLDER_OF_RUN, run.folder)
+    return chosen
 
 
 def _places(first: Path) -> Iterator[Path]:

@@ -19,8 +19,11 @@ from urllib.parse import quote
 
 from fitbench.record.folder import State
 from fitbench.text import clean, encodable, first_line
+from fitbench.trackers.address import without_password
+from fitbench.trackers.description import Description
 from fitbench.trackers.lock import locked
-from fitbench.trackers.tracker import Description, Epoch, Tracker, TrackerError, needs, same_run, without_password
+from fitbench.trackers.same_run import same_run
+from fitbench.trackers.tracker import Epoch, Tracker, TrackerError
 
 DEFAULT = "sqlite:///mlflow.db"  # in the current folder
 SQLITE = "sqlite:///"
@@ -98,19 +101,17 @@ class MlflowTracker(Tracker):
         experiment: the name of the experiment; None: the name of the study.
 
     Raises:
-        RequestError: mlflow is not installed.
         TrackerError: nothing answers there.
     """
 
     name = "mlflow"
+    modules = ("mlflow", "sqlalchemy")  # mlflow-skinny lacks the second
 
     def __init__(self, run: Description, uri: str | None = None, experiment: str | None = None) -> None:
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
-        try:
-            from mlflow import MlflowClient
-        except ModuleNotFoundError as error:
-            raise needs(self.name, f"logger={self.name}") from error
+        from mlflow import MlflowClient
+
         for name, level in LEVELS.items():
             logging.getLogger(name).setLevel(level)
         self.run = run
@@ -122,6 +123,16 @@ class MlflowTracker(Tracker):
                 self.client = MlflowClient(address)
             self.experiment_id = self._experiment(experiment or run.study)
             self.held = same_run(run, self._candidates(), self.is_same)
+
+    @classmethod
+    def for_training(cls, run: Description, folder: Path, settings: Any) -> MlflowTracker:
+        """See `Tracker`."""
+        return cls(run, settings.uri, settings.experiment)
+
+    @classmethod
+    def for_publishing(cls, run: Description, uri: str | None) -> MlflowTracker:
+        """See `Tracker`. The run is in the experiment that its logger was set to, or else in that of its study."""
+        return cls(run, uri, run.logged_text(cls.name, "experiment"))
 
     @property
     def run_id(self) -> str | None:
@@ -234,7 +245,8 @@ class MlflowTracker(Tracker):
         """See `Tracker`. They are of no epoch: with step 0, MLflow draws bars of them, one for each run."""
         assert self.held
         held = self.held.run.data.metrics
-        new = {key: value for key, value in values.items() if held.get(_key(key)) != value}
+        keyed = {_key(key): value for key, value in values.items()}  # of two names that become one, the last
+        new = {key: value for key, value in keyed.items() if held.get(key) != value}
         self._log(_points(new, 0, ended))
         self.sent["metrics"] += len(new)
 

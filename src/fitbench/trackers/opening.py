@@ -1,42 +1,65 @@
-"""The trackers that a configuration names."""
+"""The trackers by their names, opened for a run."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from fitbench.config import Config, plain, run_id
+from fitbench.errors import RequestError
 from fitbench.record.history import read_history
 from fitbench.record.notes import read_notes
-from fitbench.trackers import tensorboard
-from fitbench.trackers.event_folders import opened_below
+from fitbench.text import either
+from fitbench.trackers.description import Description
 from fitbench.trackers.mlflow import MlflowTracker
 from fitbench.trackers.tensorboard import TensorBoardTracker
-from fitbench.trackers.tracker import Description, Tracker
+from fitbench.trackers.tracker import Tracker
 from fitbench.trackers.wandb import WandbTracker
 
+TRACKERS: dict[str, type[Tracker]] = {each.name: each for each in (MlflowTracker, TensorBoardTracker, WandbTracker)}
 
-def opened(config: Config, folder: Path) -> Iterator[Tracker]:
+
+def opened(config: Config, folder: Path, only: str | None = None) -> Iterator[Tracker]:
     """Open each tracker of `logger` for the run of a configuration.
 
     Args:
         config: of the run.
         folder: of the run.
+        only: the name of the only one to open.
 
     Raises:
         RequestError: the package of one is not installed, or it lacks a setting.
         TrackerError: one does not answer.
     """
-    logger = config.logger
-    if logger is None:
-        return
+    chosen = {} if config.logger is None else config.logger.chosen
+    chosen = {name: settings for name, settings in chosen.items() if only in (None, name)}
+    for name in chosen:
+        _check_installed(TRACKERS[name], f"logger={name}")
     run = _description(config, folder)
-    if (board := logger.tensorboard) is not None:
-        own = folder / tensorboard.FOLDER
-        yield TensorBoardTracker(run, own) if board.folder is None else opened_below(run, Path(board.folder))
-    if logger.mlflow is not None:
-        yield MlflowTracker(run, logger.mlflow.uri, logger.mlflow.experiment)
-    if (settings := logger.wandb) is not None:
-        files = folder if settings.folder is None else Path(settings.folder)
-        yield WandbTracker(run, files, settings.project, settings.entity, settings.mode)
+    for name, settings in chosen.items():
+        yield TRACKERS[name].for_training(run, folder, settings)
+
+
+def opener(name: str, uri: str | None) -> Callable[[Description], Tracker]:
+    """What opens the tracker of this name for a recorded run, at an address or folder; None: at its default.
+
+    Raises:
+        RequestError: there is no such tracker, or its package is not installed.
+    """
+    if name not in TRACKERS:
+        raise RequestError(f"--to is {name!r}; it must be {either(list(TRACKERS))}")
+    _check_installed(TRACKERS[name], f"--to {name}")
+    return partial(TRACKERS[name].for_publishing, uri=uri)
+
+
+def _check_installed(tracker: type[Tracker], wanted_by: str) -> None:
+    for module in tracker.modules:
+        if importlib.util.find_spec(module) is None:
+            raise RequestError(
+                f"{wanted_by} needs pip install 'fitbench[{tracker.name}]': the package {module} is not installed"
+            )
 
 
 def _description(config: Config, folder: Path) -> Description:

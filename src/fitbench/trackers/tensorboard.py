@@ -1,12 +1,8 @@
-"""Runs in TensorBoard: event files of its own package, without TensorFlow."""
+"""Runs in TensorBoard: what it is told of them, in event files."""
 
 from __future__ import annotations
 
 import math
-import os
-import re
-import socket
-import struct
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -16,14 +12,14 @@ from typing import Any
 
 from fitbench.record.folder import State
 from fitbench.text import clean
-from fitbench.trackers.tracker import Description, Epoch, Tracker, TrackerError, needs
+from fitbench.trackers.description import Description
+from fitbench.trackers.event_files import TEXT, Held, begin, files, is_same, single
+from fitbench.trackers.event_folders import folder_below
+from fitbench.trackers.tracker import Epoch, Tracker, TrackerError
 
-PREFIX = "events.out.tfevents."  # of the names of event files; TensorBoard reads them in alphabetical order
-FOLDER = "tensorboard"  # in a run folder
-VERSION = "brain.Event:2"  # of event files
+FOLDER = "tensorboard"  # in a run folder, and the folder below which runs are published
 SESSION_START, SESSION_END = "_hparams_/session_start_info", "_hparams_/session_end_info"
 PICTURES = (".png",)
-TEXT = "run"  # the tag of the text about the run
 
 
 class TensorBoardTracker(Tracker):
@@ -37,24 +33,32 @@ class TensorBoardTracker(Tracker):
         folder: of the event files.
 
     Raises:
-        RequestError: tensorboard is not installed.
         TrackerError: the event files cannot be read.
     """
 
     name = "tensorboard"
+    modules = ("tensorboard",)
 
     def __init__(self, run: Description, folder: Path) -> None:
-        try:
-            import tensorboard  # noqa: F401
-        except ModuleNotFoundError as error:
-            raise needs(self.name, f"logger={self.name}") from error
         self.run = run
         self.folder = folder
         self.where = str(folder)
         self.file_of_events: Any = None  # of this attempt, once something is written
         self.texts: dict[str, str] = {}  # that are known of the run
         with self._client_errors():
-            self.held = _Held.of(folder)
+            self.held = Held.of(folder)
+
+    @classmethod
+    def for_training(cls, run: Description, folder: Path, settings: Any) -> TensorBoardTracker:
+        """See `Tracker`."""
+        return cls(run, folder / FOLDER if settings.folder is None else folder_below(run, Path(settings.folder)))
+
+    @classmethod
+    def for_publishing(cls, run: Description, uri: str | None) -> TensorBoardTracker:
+        """See `Tracker`. By default, a run whose folder has event files gets what these lack."""
+        own = Path(run.folder) / FOLDER
+        has_own = uri is None and not own.is_symlink() and bool(files(own))
+        return cls(run, own if has_own else folder_below(run, Path(uri or FOLDER)))
 
     def losses(self) -> dict[int, float | None]:
         """See `Tracker`."""
@@ -63,15 +67,15 @@ class TensorBoardTracker(Tracker):
     @staticmethod
     def is_same(held: float | None, loss: float | None) -> bool:
         """See `Tracker`."""
-        return held is loss if held is None or loss is None else held == _single(loss)
+        return is_same(held, loss)
 
     def restart(self) -> None:
         """Remove the event files."""
         self.close()
         with self._client_errors():
-            for path in _files(self.folder):
+            for path in files(self.folder):
                 path.unlink()
-        self.held = _Held()
+        self.held = Held()
 
     def describe(self) -> None:
         """See `Tracker`."""
@@ -91,7 +95,7 @@ class TensorBoardTracker(Tracker):
 
     def result(self, values: Mapping[str, float], ended: float) -> None:
         """See `Tracker`. The values have the number of epochs as their step."""
-        new = {key: value for key, value in values.items() if self.held.scalars.get(key) != _single(value)}
+        new = {key: value for key, value in values.items() if self.held.scalars.get(key) != single(value)}
         if new:
             self._write(_scalars(new), self.held.last, ended)
             self.sent["metrics"] += len(new)
@@ -117,9 +121,8 @@ class TensorBoardTracker(Tracker):
             self._write(Summary(value=[Summary.Value(tag=path.stem, image=picture)]), self.held.last, time.time())
 
     def finished_at(self) -> str | None:
-        """See `Tracker`. The text about the run has it."""
-        found = re.search(r"^\| finished_at \| (.+) \|$", self.held.texts.get(TEXT, b"").decode(), re.MULTILINE)
-        return found and found[1]
+        """See `Tracker`."""
+        return self.held.finished_at
 
     def files(self) -> list[str]:
         """See `Tracker`."""
@@ -170,7 +173,7 @@ class TensorBoardTracker(Tracker):
 
         with self._client_errors():
             if self.file_of_events is None:
-                self.file_of_events = _begin(self.folder)
+                self.file_of_events = begin(self.folder)
             self.file_of_events.write(Event(wall_time=ended, step=step, summary=summary).SerializeToString())
             self.file_of_events.flush()
 
@@ -183,96 +186,11 @@ class TensorBoardTracker(Tracker):
             raise TrackerError(f"{error.filename or self.where}: {error.strerror or error}") from error
 
 
-class _Held:
-    """What the event files of a folder have.
-
-    Attributes:
-        losses: of each epoch, None where undefined.
-        last: the number of the last epoch.
-        tags: of all values.
-        scalars: the last number of each tag.
-        pictures: the last content of each tag.
-        texts: the last content of each tag.
-    """
-
-    def __init__(self) -> None:
-        self.losses: dict[int, float | None] = {}
-        self.last = 0
-        self.tags: set[str] = set()
-        self.scalars: dict[str, float] = {}
-        self.pictures: dict[str, bytes] = {}
-        self.texts: dict[str, bytes] = {}
-
-    @classmethod
-    def of(cls, folder: Path) -> _Held:
-        """Read the event files of a folder."""
-        held = cls()
-        for path in _files(folder):
-            for event in _events(path):
-                for value in event.summary.value:
-                    held._take(value, event.step)
-        held.last = max(held.losses, default=0)
-        return held
-
-    def _take(self, value: Any, step: int) -> None:
-        self.tags.add(value.tag)
-        if value.HasField("image"):
-            self.pictures[value.tag] = value.image.encoded_image_string
-        elif value.HasField("tensor") and value.tensor.string_val:
-            self.texts[value.tag] = value.tensor.string_val[0]
-        elif value.HasField("simple_value"):
-            self.scalars[value.tag] = value.simple_value
-            if value.tag == "loss":
-                self.losses[step] = None if math.isnan(value.simple_value) else value.simple_value
-
-
-def _files(folder: Path) -> list[Path]:
-    """The event files of a folder, in the order in which TensorBoard reads them."""
-    return sorted(folder.glob(f"{PREFIX}*"))
-
-
-def _events(path: Path) -> Iterator[Any]:
-    """The records of an event file, up to a torn one, which a killed run leaves."""
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.tensorflow_stub import errors
-    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New
-
-    reader = PyRecordReader_New(str(path))
-    while True:
-        try:
-            reader.GetNext()
-        except (errors.OutOfRangeError, errors.DataLossError):
-            return
-        yield Event.FromString(reader.record())
-
-
-def _begin(folder: Path) -> Any:
-    """A writer of a new event file, whose name is behind those of all others."""
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.summary.writer.record_writer import RecordWriter
-
-    folder.mkdir(parents=True, exist_ok=True)
-    latest = [int(path.name[len(PREFIX) :].partition(".")[0]) for path in _files(folder)]
-    second = max([int(time.time()), *(number + 1 for number in latest)])
-    path = folder / f"{PREFIX}{second:010d}.{socket.gethostname()}.{os.getpid()}.0"
-    writer = RecordWriter(path.open("xb"))
-    writer.write(Event(wall_time=time.time(), file_version=VERSION).SerializeToString())
-    return writer
-
-
 def _scalars(values: Mapping[str, float | None]) -> Any:
     from tensorboard.compat.proto.summary_pb2 import Summary
 
     numbers = {key: math.nan if value is None else value for key, value in values.items()}
     return Summary(value=[Summary.Value(tag=key, simple_value=value) for key, value in numbers.items()])
-
-
-def _single(value: float) -> float:
-    """A number in single precision, infinite where it is too large."""
-    try:
-        return float(struct.unpack("f", struct.pack("f", value))[0])
-    except OverflowError:
-        return math.copysign(math.inf, value)
 
 
 def _plain(value: Any) -> Any:

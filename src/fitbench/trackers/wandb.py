@@ -14,7 +14,8 @@ from fitbench.errors import RequestError
 from fitbench.record.folder import State
 from fitbench.text import either, first_line
 from fitbench.trackers import wandb_files
-from fitbench.trackers.tracker import Description, Epoch, Tracker, TrackerError, needs
+from fitbench.trackers.description import Description
+from fitbench.trackers.tracker import Epoch, Tracker, TrackerError
 
 ONLINE, OFFLINE, DISABLED = "online", "offline", "disabled"
 MODES = (ONLINE, OFFLINE, DISABLED)  # of WANDB_MODE
@@ -40,10 +41,11 @@ class WandbTracker(Tracker):
         mode: online or offline; None: that of WANDB_MODE, or else online if there is a key, and offline without one.
 
     Raises:
-        RequestError: wandb is not installed, WANDB_MODE is wrong, or the mode is online and there is no key.
+        RequestError: WANDB_MODE is wrong, or the mode is online and there is no key.
     """
 
     name = "wandb"
+    modules = ("wandb",)
 
     def __init__(
         self,
@@ -55,10 +57,6 @@ class WandbTracker(Tracker):
     ) -> None:
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
-        try:
-            import wandb  # noqa: F401
-        except ModuleNotFoundError as error:
-            raise needs(self.name, f"logger={self.name}") from error
         if (wanted := os.environ.get("WANDB_MODE") or OFFLINE) not in MODES:
             raise RequestError(f"WANDB_MODE is {wanted!r}; it must be {either(MODES)}")
         has_key = _has_key()
@@ -76,6 +74,18 @@ class WandbTracker(Tracker):
         self.session: Any = None  # W&B's run, once something is sent
         self.generation = self._latest()
         self._look()
+
+    @classmethod
+    def for_training(cls, run: Description, folder: Path, settings: Any) -> WandbTracker:
+        """See `Tracker`."""
+        files = folder if settings.folder is None else Path(settings.folder)
+        return cls(run, files, settings.project, settings.entity, settings.mode)
+
+    @classmethod
+    def for_publishing(cls, run: Description, uri: str | None) -> WandbTracker:
+        """See `Tracker`. The run is in the project that its logger was set to, or else in that of its study."""
+        project, entity = (run.logged_text(cls.name, key) for key in ("project", "entity"))
+        return cls(run, Path(uri or "."), project, entity)
 
     @property
     def run_id(self) -> str:

@@ -16,12 +16,12 @@ from fitbench.training.callbacks import EarlyStopping, Fingerprints, Pruning, Re
 from fitbench.training.checkpoint import Checkpoint
 from fitbench.training.checkpointing import Checkpoints
 from fitbench.training.fit import fit
-from fitbench.training.logger import Logger
 from fitbench.training.networks import Network
 from fitbench.training.notes import note
 from fitbench.training.parts import Parts
 from fitbench.training.plateau import Plateau
 from fitbench.training.progress import Display
+from fitbench.training.tracking import Tracking
 from fitbench.training.trial import Trial
 from fitbench.training.user_callbacks import user_callbacks
 from fitbench.user_code import load_object
@@ -54,7 +54,7 @@ def train(
     resumed: Checkpoint | None,
     began: float,
     trial: Trial | None,
-    logger: Logger,
+    tracking: Tracking,
 ) -> Trained:
     """Fit the network, and record its epochs and its checkpoints.
 
@@ -65,7 +65,7 @@ def train(
         resumed: what it goes on from.
         began: the `time.perf_counter()` at which this attempt began.
         trial: of a search, which may end the run early.
-        logger: is told of each epoch.
+        tracking: is told of each epoch.
     """
     _notice(parts)
     settings, measures = parts.config.training, parts.measures
@@ -82,8 +82,8 @@ def train(
     first = settings.epochs if over else len(history)
     with Display(parts.config.progress, settings.epochs, len(parts.kept), measures.primary) as display:
         recorder = Recorder(folder, history, display, measures.needed, measures.step_keys)
-        logged = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logger.epochs(history))
-        callbacks = [*states, recorder, checkpoints, logged]
+        tracked = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: tracking.epochs(history))
+        callbacks = [*states, recorder, checkpoints, tracked]
         if pruning is not None:
             callbacks.append(pruning)
         try:

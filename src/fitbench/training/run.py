@@ -26,9 +26,9 @@ from fitbench.record.reading import read_result
 from fitbench.record.result import write_pruned, write_result
 from fitbench.tasks import task_of
 from fitbench.training import attempts, backend, measures
-from fitbench.training.logger import Logger, tracked
 from fitbench.training.measures import Measures
 from fitbench.training.randomness import seed
+from fitbench.training.tracking import Tracking, tracked
 from fitbench.training.trial import Trial
 
 log = logging.getLogger(__name__)
@@ -60,8 +60,8 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
         log.info("attempt %d of %s", attempt, folder.name)
         write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
         try:
-            with tracked(config, folder) as logger:
-                result = _train(config, folder, attempt, trial, logger)
+            with tracked(config, folder) as tracking:
+                result = _train(config, folder, attempt, trial, tracking)
         except Claimed:  # another process has taken the run over, and error.txt would be its
             raise
         except Exception as error:
@@ -104,7 +104,9 @@ def _check_names(folder: Path) -> None:
         raise FitbenchError(f"{path}: is no folder, where the run writes its checkpoints; move it away")
 
 
-def _train(config: Config, folder: Path, attempt: int, trial: Trial | None, logger: Logger) -> dict[str, Any] | None:
+def _train(
+    config: Config, folder: Path, attempt: int, trial: Trial | None, tracking: Tracking
+) -> dict[str, Any] | None:
     """The attempt from top to bottom; gives the result, None if the trial was pruned."""
     began = time.perf_counter()
     check_parent(config)
@@ -127,7 +129,7 @@ def _train(config: Config, folder: Path, attempt: int, trial: Trial | None, logg
         rehearsal.rehearse(parts, model, folder)
         note(folder, code)
         if config.training.epochs:
-            trained = epochs.train(parts, network, folder, resumed, began, trial, logger)
+            trained = epochs.train(parts, network, folder, resumed, began, trial, tracking)
         else:
             trained = epochs.solve(parts, network)
         outcome.write_model(model, folder)

@@ -16,11 +16,14 @@ from fitbench.record.history import read_history
 from fitbench.record.reading import read_pruned, read_result
 from fitbench.trackers.lock import locked
 from fitbench.trackers.opening import opened
-from fitbench.trackers.tracker import Sender, TrackerError
+from fitbench.trackers.sender import Sender
+from fitbench.trackers.tracker import TrackerError
 from fitbench.training.notes import note
 
+PATIENCE = 2.0  # seconds that a tracker has to answer before a signal, to be told how the run ended
 
-class Logger:
+
+class Tracking:
     """Sends the epochs of a run, and how it ends. A tracker that fails in between is left out; the run goes on.
 
     Args:
@@ -29,7 +32,9 @@ class Logger:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.config: Config | None = None
         self.senders: list[Sender] = []
+        self.interrupted: list[Sender] = []  # during whose sending Ctrl-C or another signal came
         self.publishing: dict[str, str] = {}
 
     def begin(self, config: Config) -> None:
@@ -40,15 +45,18 @@ class Logger:
         """
         if config.logger is None:
             return
+        self.config = config
         self.publishing = config.logger.publishing()
         try:
             with locked(self.folder):  # while `fitbench publish` sends it
                 for tracker in opened(config, self.folder):
-                    self.senders.append(Sender(tracker))
+                    sender = Sender(tracker)
                     tracker.state(State.running, time.time())
+                    self.senders.append(sender)
         except TrackerError as error:
             raise RequestError(
-                f"{error}; nothing was trained; without logger=NAME it is, and 'fitbench publish' sends it later"
+                f"{error}; nothing was trained. Start without logger=NAME to train the run, and send it later with "
+                "fitbench publish."
             ) from error
 
     def epochs(self, history: list[dict[str, Any]]) -> None:
@@ -57,46 +65,63 @@ class Logger:
 
     def end(self, state: State | None) -> None:
         """Send what the run has recorded, and its state; None: another process has the run now."""
+        if state is not None:
+            self._open_again()
         if state is not None and self.senders:
             history = read_history(self.folder)
-            result = {State.finished: read_result, State.pruned: read_pruned}.get(state, _nothing)(self.folder)
+            result = self._result(state)
             self._each(lambda sender: sender.end(history, result, state, time.time()))
         self._each(lambda sender: sender.tracker.close())
 
+    def _result(self, state: State) -> dict[str, Any] | None:
+        if state is State.finished:
+            return read_result(self.folder)
+        return read_pruned(self.folder) if state is State.pruned else None
+
+    def _open_again(self) -> None:
+        """Open the trackers that were interrupted: only they know what they got of what was being sent."""
+        senders, self.interrupted = self.interrupted, []
+        for sender in senders:
+            assert self.config
+            try:
+                sender.tracker.close()
+                self.senders += [Sender(tracker) for tracker in opened(self.config, self.folder, sender.tracker.name)]
+            except TrackerError as error:
+                self._note(sender, error)
+
     def _each(self, action: Callable[[Sender], None]) -> None:
         for sender in [*self.senders]:
+            began = time.monotonic()
             try:
                 action(sender)
             except TrackerError as error:
                 self.senders.remove(sender)
-                options, run_id = self.publishing[sender.tracker.name], self.folder.name
-                note(
-                    f"{error}; {run_id} goes on without it, and 'fitbench publish {run_id} {options}' sends what it "
-                    "lacks"
-                )
+                self._note(sender, error)
                 with contextlib.suppress(TrackerError):  # it has been told
                     sender.tracker.close()
-            except BaseException:  # Ctrl-C while it does not answer: it is not asked again
+            except BaseException:  # a signal; a tracker that does not answer is not asked again
                 self.senders.remove(sender)
+                if time.monotonic() - began < PATIENCE:
+                    self.interrupted.append(sender)
                 raise
 
-
-def _nothing(folder: Path) -> None:
-    """No result is recorded."""
+    def _note(self, sender: Sender, error: TrackerError) -> None:
+        options, run_id = self.publishing[sender.tracker.name], self.folder.name
+        note(f"{error}; {run_id} goes on without it, and 'fitbench publish {run_id} {options}' sends what it lacks")
 
 
 @contextlib.contextmanager
-def tracked(config: Config, folder: Path) -> Iterator[Logger]:
+def tracked(config: Config, folder: Path) -> Iterator[Tracking]:
     """Send what the run in this block records to the trackers of its configuration, and how the block has ended.
 
     Raises:
-        RequestError: as `Logger.begin`.
+        RequestError: as `Tracking.begin`.
     """
-    logger = Logger(folder)
+    tracking = Tracking(folder)
     state: State | None = State.interrupted
     try:
-        logger.begin(config)
-        yield logger
+        tracking.begin(config)
+        yield tracking
         state = State.finished if (folder / "result.json").exists() else State.pruned
     except Claimed:
         state = None
@@ -108,4 +133,4 @@ def tracked(config: Config, folder: Path) -> Iterator[Logger]:
         state = State.failed if type(error) is SystemExit else state  # a signal raises a subclass
         raise
     finally:
-        logger.end(state)
+        tracking.end(state)
