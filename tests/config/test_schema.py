@@ -50,6 +50,7 @@ def test_no_group_of_conf_is_left_out_here():
     assert {folder for folder in folders if not folder.startswith("hydra")} == {
         ".",
         "experiment",
+        "logger",
         "search",
         "sweep",
         *GROUPS,
@@ -335,7 +336,7 @@ def test_unknown_key_is_refused_with_those_that_exist(values, key):
     section = key.rpartition(".")[0]
     assert said.startswith(f"{key}: there is no such key; ")
     for known in values()[section] if section else values():
-        assert (known in said) == (known != "parent")  # which nobody gives
+        assert (known in said) == (known not in ("parent", "_target_"))  # which nobody gives
 
 
 def test_misspelt_key_is_refused_with_the_nearest(values):

@@ -9,7 +9,8 @@ On README.md every block is run, on other pages those with `<!-- run -->` in the
   for any number of lines. With `<!-- varies -->` in the line before, the digits of a machine decide more than digits.
 
 `<!-- refused -->` is for commands that end with an error, `<!-- mnist -->` and `<!-- ucr -->` for those that need these
-folders of $FITBENCH_DATA, and `<!-- serves -->` for one that serves a page until Ctrl-C: its page is asked for once.
+folders of $FITBENCH_DATA, `<!-- serves -->` for one that serves a page until Ctrl-C (its page is asked for once), and
+`<!-- tests -->` for the command that runs the suite itself.
 
     python tests/docs/pages.py FOLDER PAGE..     prints each example and what it prints, to write pages from
 """
@@ -56,6 +57,8 @@ def examples(page: Path) -> list[Example]:
     found: list[Example] = []
     is_run, folder = False, "."
     for mark, language, text in FENCE.findall(page.read_text("utf-8")):
+        if mark == "tests":
+            continue
         if language:
             is_run = page == WHOLE or mark in ("run", "refused", "serves", "mnist", "ucr")
             found += [Example(mark, language, ENTER.sub("", text), folder)] * is_run
