@@ -3,11 +3,13 @@
 import errno
 import os
 import resource
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from fitbench.record.files import replacing, sync_folder, write_whole
+from fitbench.record.files import make_folder, replacing, sync_folder, write_whole
 
 from .other_processes import names, processes
 
@@ -71,3 +73,21 @@ def test_no_other_error_of_a_flush_is_ignored(tmp_path, monkeypatch, number, ign
     else:
         with pytest.raises(OSError, match=os.strerror(number)):
             sync_folder(tmp_path)
+
+
+def test_folder_that_another_thread_removes_all_the_time_can_be_made(tmp_path):
+    folder, over = tmp_path / "lock", threading.Event()
+
+    def remove() -> None:
+        while not over.is_set():
+            with suppress(FileNotFoundError):
+                folder.rmdir()
+
+    remover = threading.Thread(target=remove)
+    remover.start()
+    try:
+        for _ in range(20_000):  # mkdir(exist_ok=True) fails in some of them
+            make_folder(folder)
+    finally:
+        over.set()
+        remover.join()

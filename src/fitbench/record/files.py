@@ -135,6 +135,12 @@ def outputs_of(folder: str | Path, depth: int = 2) -> Callable[[], Path]:
     return outputs
 
 
+def make_folder(folder: Path) -> None:
+    """Create a folder unless it exists. `mkdir(exist_ok=True)` fails if another process removes it at this moment."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+
+
 def exists(path: str | Path) -> bool:
     """Whether there is something of this name, and a link leads to something; False where that cannot be found out."""
     return os.path.exists(path)  # noqa: PTH110 - a Path costs more than the call, and raises

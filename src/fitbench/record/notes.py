@@ -13,7 +13,7 @@ from typing import Any
 
 from fitbench.errors import RequestError
 from fitbench.record.claims import Claimed, claim
-from fitbench.record.files import exists, read_object, write_whole
+from fitbench.record.files import exists, make_folder, read_object, write_whole
 from fitbench.record.schemas import LONGEST_TAG, MOST_TAGS, NotesFile, check, is_tag
 
 FILE = "notes.json"
@@ -122,7 +122,7 @@ def _locked(study: Path) -> Iterator[None]:
         held.callback(_remove_empty, lock)
         while True:
             try:
-                lock.mkdir(exist_ok=True)
+                make_folder(lock)
                 held.enter_context(claim(lock))
                 break
             except (Claimed, FileNotFoundError):  # held, or just released and the folder removed

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.claims import claimed
-from fitbench.record.files import sync_folder
+from fitbench.record.files import make_folder, sync_folder
 from fitbench.record.folder import is_run, run_folders
 from fitbench.record.reading import read_config
 from fitbench.record.trash import (
@@ -138,7 +138,7 @@ def _new_time(trash: Path) -> str:
     time = name = datetime.now(UTC).strftime(TIME)
     number = 1
     while True:
-        trash.mkdir(exist_ok=True)
+        make_folder(trash)
         try:
             (trash / name).mkdir()
         except FileExistsError:

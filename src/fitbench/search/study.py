@@ -25,7 +25,7 @@ from optuna.trial import FrozenTrial, TrialState
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.claims import Claimed, claim, holder
-from fitbench.record.files import exists, read_bytes, write_whole
+from fitbench.record.files import exists, make_folder, read_bytes, write_whole
 from fitbench.record.history import read_history
 from fitbench.search.identity import differences, identity
 from fitbench.search.objectives import Objective
@@ -160,7 +160,7 @@ class Study:
     def _claimed(self, number: int) -> contextlib.ExitStack | None:
         """A claim of this trial for this process; None if another process has it."""
         folder = self.claims / str(number)
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         held = contextlib.ExitStack()
         held.callback(_remove_empty, folder)
         try:
