@@ -30,6 +30,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fitbench.config.builders import settings_schema
+from fitbench.config.sources import source_of
+
 ROOT = Path(__file__).parents[2]
 WHOLE = ROOT / "README.md"  # of which every block is run
 FENCE = re.compile(r"(?:^<!-- (\w+) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -175,6 +178,8 @@ def _process(folder: Path, environment: dict[str, str]) -> Iterator[_Terminal]:
         for name in set(sys.modules) - modules:
             if str(getattr(sys.modules[name], "__file__", None)).startswith(str(folder)):
                 del sys.modules[name]
+        settings_schema.cache_clear()  # of functions of modules that have the same names in another folder
+        source_of.cache_clear()
 
 
 class _Pipe(io.TextIOBase):

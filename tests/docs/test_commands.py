@@ -16,7 +16,10 @@ GUIDES = sorted(page for page in (ROOT / "docs" / "guides").glob("*.md") if page
 TUTORIAL = ROOT / "docs" / "tutorial" / "index.md"
 SCRIPTS = (Path("docs/guides/digits.py"), Path("docs/guides/cars.py"))  # which write sample data
 # Guides that train the most. README.md and the tutorial have their commands, and unit tests have the rest.
-LONG = ("comparing", "continue", "csv", "folds", "own-code", "signals", "sweeps", "tables", "trackers")
+LONG = (
+    "comparing", "continue", "csv", "data", "folds", "own-code", "search", "signals", "sweeps", "tables", "trackers",
+    "training", "using-a-model",
+)  # fmt: skip
 DATA = Path(os.environ.get("FITBENCH_DATA", "/nowhere"))
 
 

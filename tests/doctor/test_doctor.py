@@ -28,6 +28,7 @@ def by_name(text: str) -> dict[str, dict]:
     return {finding["name"]: finding for finding in json.loads(text)}
 
 
+@pytest.mark.long
 def test_this_machine_is_examined_with_its_backends(call, monkeypatch):
     for limit in ("BACKEND_SECONDS", "OTHER_SECONDS"):  # other tests may take all cores meanwhile
         monkeypatch.setattr(f"fitbench.doctor.doctor.{limit}", 300)

@@ -100,6 +100,7 @@ def terminate_on_ray(outputs: Path, theirs: Path) -> None:
 
 @pytest.mark.parametrize("is_terminated", [False, pytest.param(True, marks=pytest.mark.long)])
 @pytest.mark.skipif(find_spec("hydra_plugins.hydra_ray_launcher") is None, reason="needs pip install 'fitbench[ray]'")
+@pytest.mark.long
 def test_sweep_on_ray_that_is_disturbed_has_the_results_of_an_undisturbed_one(basic_sweep, tmp_path, is_terminated):
     outputs = tmp_path / "outputs"
     study = outputs / "default"

@@ -497,6 +497,7 @@ def test_two_processes_share_a_sweep_and_train_every_run_once(start, undisturbed
     assert_no_temporary_files(study)
 
 
+@pytest.mark.long
 def test_process_finishes_a_shared_sweep_after_the_other_process_is_killed(start, undisturbed, tmp_path):
     study = tmp_path / "default"
     other, killed = start(tmp_path), start(tmp_path)

@@ -190,6 +190,7 @@ def test_workers_on_a_journal_are_killed_at_random_and_every_trial_is_made_once(
     assert_every_trial_was_made_once(outputs / "mine", TRIALS, seed)
 
 
+@pytest.mark.long
 def test_workers_on_postgresql_are_killed_at_random_and_every_trial_is_made_once(tmp_path):
     pytest.importorskip("psycopg")
     if reason := missing():

@@ -76,6 +76,7 @@ def kept(folder: Path) -> dict[str, Any]:
 # -- the same again ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_search_that_is_interrupted_in_an_epoch_ends_with_the_same_bits(search, undisturbed, monkeypatch):
     epochs = 0
     append = append_history

@@ -115,6 +115,7 @@ def test_images_that_are_streamed_are_deskewed_when_they_are_read(configure):
         assert (streamed[rows] == whole[:50][rows]).all()
 
 
+@pytest.mark.long
 def test_saved_model_takes_raw_pixels_and_plain_keras_loads_it(trained, configure):
     folder, result = trained(*RUN, "model=mlp")
     data = load(configure("data=digits").data)

@@ -679,9 +679,10 @@ def test_nearest_mean_reaches_its_published_accuracy_on_mnist(trained, mnist, mo
 @pytest.mark.parametrize(
     "chosen",
     [
-        ("mlp", "lenet5", "fcn_of_series", "regression"),
+        ("lenet5", "fcn_of_series"),
         pytest.param(
-            ("softmax", "convnet", "nearest_mean", "pretrained_of_images", "resnet1d_of_series", "time_cnn_of_series",
+            ("mlp", "regression",
+             "softmax", "convnet", "nearest_mean", "pretrained_of_images", "resnet1d_of_series", "time_cnn_of_series",
              "mlp_time_of_series", "lstm_of_series", "lstm_of_tokens", "multilabel"),
             marks=pytest.mark.long,
         ),
