@@ -108,7 +108,8 @@ def _call_hydra(task: Task, arguments: list[str]) -> None:
     sys.argv = ["fitbench train", *_overrides_first(arguments)]
     with hydra_with_metrics():
         settings = find_settings()
-        if not arguments and settings.file is None and (project := nearest_project(sorted(Path().iterdir()))):
+        changed = any("=" in word for word in arguments)  # then whoever asks knows what is trained
+        if not changed and settings.file is None and (project := nearest_project(sorted(Path().iterdir()))):
             write_note(
                 f"this folder is in no project, so fitbench's own defaults count; {project}/ is a project: enter it"
             )
