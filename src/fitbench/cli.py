@@ -412,7 +412,9 @@ def report(
 
         raise typer.Exit(serve_live(which, by, metric, host, port, interval, open))
     if output is None:
-        raise RequestError("where to? give -o report.html to write the page, or --live to serve it while runs run")
+        raise RequestError(
+            "report needs -o or --live: -o report.html writes the page, and --live serves it while runs are trained"
+        )
     from fitbench.report.report import report as write_report
 
     write_report(which, output, by, metric)
