@@ -126,7 +126,7 @@ def test_command_serves_what_it_may_only_read_and_ctrl_c_ends_it_at_once_with_co
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["outputs"], r"where to\? give -o report.html to write the page, or --live to serve it while runs run"),
+        (["outputs"], "report needs -o or --live"),
         (["outputs", "--live", "-o", "x.html"], "-o and --live exclude each other"),
         (["--live", "mispelt"], "'mispelt' fits none of the 1 runs in outputs"),
         (["--live", "no/such/folder"], "'no/such/folder' fits none of the 1 runs in outputs"),
