@@ -45,7 +45,8 @@ from fitbench.live.labels import labels
 from fitbench.live.records import record
 from fitbench.live.reports import Report, Reports
 from fitbench.live.run import Run
-from fitbench.live.studies import StudyFolder, Summary, summary
+from fitbench.live.studies import Summary, summary
+from fitbench.live.study_folder import StudyFolder
 from fitbench.live.watch import Watch
 from fitbench.record.folder import LeftOut, State
 from fitbench.report.studies import Wanted, page_content, title_of
