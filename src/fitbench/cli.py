@@ -465,7 +465,8 @@ def table(
         bool, flag("--write", help="update README.md, results.csv and the plot beside table.yaml")
     ] = False,
     rows: Annotated[
-        str | None, typer.Option(metavar="TEXT,..", help="only rows whose label contains one of these texts")
+        list[str] | None,
+        typer.Option(metavar="ROWS", help="only these rows: 3 or 1,5-7, a part of a label or a pattern; repeatable"),
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="the largest number of seeds per row")] = None,
     outputs: Annotated[Path, typer.Option(help="the folder where runs are recorded")] = Path("outputs"),

@@ -11,7 +11,7 @@ from fitbench.config import Config, config_id, plain, run_id
 from fitbench.record.folder import folder_of
 from fitbench.record.result import write_result
 from fitbench.tables.composing import configurations
-from fitbench.tables.definition import Table
+from fitbench.tables.definition import Measure, Table
 from fitbench.tables.measured import read_runs
 from fitbench.tables.outcome import Outcome, outcomes
 from fitbench.tables.reading import read
@@ -88,10 +88,10 @@ def measure(composed):
         sha256: str = "ab" * 32,
     ):
         config = composed(table)[label]
-        [name] = [table.recorded_name(row) for row in table.rows if row.label == label]
+        [measure] = table.measures_of(label)
         keys = [key if isinstance(key, tuple) else (key, None) for key in values]
         return [
-            finish(table, config.model_copy(update={"seed": seed, "fold": fold}), name, value, test, sha256)
+            finish(measure, config.model_copy(update={"seed": seed, "fold": fold}), value, test, sha256)
             for (seed, fold), value in zip(keys, values.values(), strict=True)
         ]
 
@@ -109,11 +109,11 @@ def look(composed):
     return outcomes_of
 
 
-def finish(table: Table, config: Config, recorded: str, value: float | None, test: int, sha256: str) -> Path:
-    """The folder of a finished run with this value of the table's metric, which is recorded under this name."""
+def finish(measure: Measure, config: Config, value: float | None, test: int, sha256: str) -> Path:
+    """The folder of a finished run with this value of a metric."""
     folder = folder_of(config)
     folder.mkdir(parents=True, exist_ok=True)
-    name = table.metric.name
+    name = measure.metric.name
     task = config.known_task or task_of("classification")
     infos = {each: metrics.get(each).info() for each in (*task.default_metrics, "loss")}
     infos[name] = user_metrics.load(name, config.metrics.get(name)).info()
@@ -123,7 +123,7 @@ def finish(table: Table, config: Config, recorded: str, value: float | None, tes
         {
             **SCHEMA_2, "run_id": run_id(config), "config_id": config_id(config), "seed": config.seed,
             "fold": config.fold, "study": config.study, "config": plain(config),
-            "metrics": {**values, recorded: value, "best_epoch": 1, "epochs": 2},
+            "metrics": {**values, measure.name: value, "best_epoch": 1, "epochs": 2},
             "metric_info": infos,
             "timing": {"fit_seconds": 2.5, "seconds": 83.0, "examples_per_second": 8123.4},
             "task": task.name, "primary": task.default_metrics[0], "parameters": 12345,

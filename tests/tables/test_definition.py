@@ -3,7 +3,7 @@
 import pytest
 
 from fitbench.errors import RequestError
-from fitbench.tables.definition import find, part
+from fitbench.tables.choosing import find, part
 
 
 def test_a_table_is_found_by_folder_file_and_name(define, monkeypatch):

@@ -29,7 +29,7 @@ def test_nothing_measured_is_said_and_judged_as_nothing(small, look):
     softmax, mlp, human = look(small)
     assert (softmax.seeds, softmax.verdict, softmax.complete) == ("0 of 5", "not run", False)
     assert (human.seeds, human.verdict) == ("-", "not measured")
-    assert remarks(small, [mlp]) == ["not run yet: mlp"]
+    assert remarks([mlp]) == ["not run yet: mlp"]
     assert counts([softmax, mlp, human]) == "3 rows: 2 not run, 1 not measured; 10 runs are not finished"
 
 
@@ -37,7 +37,7 @@ def test_all_seeds_make_a_complete_row(small, look, full):
     line = look(small)[0]
     assert (line.seeds, line.verdict, line.complete) == ("5 of 5", "reproduced", True)
     assert (line.parameters, line.seconds) == (12345, 83.0)
-    assert remarks(small, [line]) == []
+    assert remarks([line]) == []
 
 
 def test_changing_one_recorded_accuracy_changes_the_verdict(small, look, measure):
@@ -46,7 +46,7 @@ def test_changing_one_recorded_accuracy_changes_the_verdict(small, look, measure
     path = folders[3] / "result.json"
     path.write_text(path.read_text().replace('"test_accuracy": 0.95', '"test_accuracy": 0.5'))
     assert look(small)[0].verdict == "inconclusive"  # the one that fell out may be one of many
-    assert remarks(small, look(small)[:1]) == [
+    assert remarks(look(small)[:1]) == [
         "softmax: inconclusive, and no number of seeds can decide: the claim is one training, and 95% of trainings "
         "scatter by ± 39.44, more than the tolerance"
     ]
@@ -59,13 +59,13 @@ def test_deleting_a_run_makes_its_row_partial(small, look, full):
     full[2].rmdir()
     line = look(small)[0]
     assert (line.seeds, line.verdict, line.complete) == ("4 of 5", "reproduced so far", False)
-    assert remarks(small, [line]) == ["softmax: seed 2 not run yet"]
+    assert remarks([line]) == ["softmax: seed 2 not run yet"]
     (full[1] / "result.json").unlink()
     (full[1] / "error.txt").write_text("Traceback\nValueError: no luck\n")
     (full[4] / "result.json").unlink()
     line = look(small)[0]
     assert (line.seeds, line.verdict) == ("2 of 5", "inconclusive so far")
-    assert set(remarks(small, [line])) == {
+    assert set(remarks([line])) == {
         "softmax: a verdict needs at least 3 seeds",
         "softmax: seed 1 failed (ValueError: no luck)",
         "softmax: seed 2 not run yet",
@@ -122,7 +122,7 @@ def test_runs_on_other_data_than_the_claim_and_than_each_other_are_remarked(smal
     measure(small, "softmax", dict.fromkeys(range(4), 0.92), test=1000)
     measure(small, "softmax", {4: 0.92}, test=1000, sha256="cd" * 32)
     outcome = look(small)[0]
-    text = " ".join(remarks(small, [outcome]))
+    text = " ".join(remarks([outcome]))
     assert "all 5 seeds gave the same result; the interval of the mean reaches one test example to each side" in text
     assert "trained on different data" in text
     assert "measured on 1,000 examples, claimed on 10,000" in text
@@ -150,7 +150,7 @@ def test_deterministic_and_shortened_rows_are_remarked(define, look, measure):
     solved, slow = look(table)
     assert (solved.seeds, solved.verdict) == ("1 of 1", "reproduced")
     assert (slow.seeds, slow.verdict) == ("3 of 5", "reproduced so far")
-    assert remarks(table, [solved, slow]) == [
+    assert remarks([solved, slow]) == [
         "solved: deterministic, so one run is enough; the interval of the mean reaches one test example to each side",
         "slow: only 3 of the 5 seeds of this table are planned for it",
     ]
@@ -198,7 +198,7 @@ def test_the_value_of_a_seed_is_the_mean_over_the_folds_that_have_all_finished(d
     assert (outcome.seeds, outcome.wanted_runs) == ("2 of 3", 6)
     assert counts([outcome]).endswith("; 1 run is not finished")
     assert evaluation_sets(outcome.row, outcome.records) == EvaluationSets(40, same=True)  # 20 in each fold
-    texts = remarks(table, [outcome])
+    texts = remarks([outcome])
     assert "mlp: seed 2 (fold 0) not run yet" in texts
     assert "mlp: 2 folds; the value of a seed is the mean over them" in texts
 

@@ -66,13 +66,13 @@ def recognised(examples: int, right: float, seed: int) -> tuple[np.ndarray, np.n
 
 def test_macro_f1_in_percent(table_of, measure, look, composed):
     table = table_of("84.3", metric="macro_f1", unit="percent")
-    assert (table.recorded_name(table.rows[0]), table.heading) == ("test_macro_f1", "test macro F1, %")
-    assert table.tolerance == pytest.approx(0.005)
+    assert (table.rows[0].measure.name, table.heading) == ("test_macro_f1", "test macro F1, %")
+    assert table.rows[0].measure.tolerance == pytest.approx(0.005)
     measure(table, "net", {0: 0.843, 1: 0.844, 2: 0.842}, test=1000)
     outcome = look(table)[0]
     assert outcome.verdict == "reproduced"
-    assert rendering.mean_sd(outcome, table.unit) == "84.30 ± 0.10"
-    assert rendering.difference(outcome, table.unit) == "+0.00"
+    assert rendering.mean_sd(outcome) == "84.30 ± 0.10"
+    assert rendering.difference(outcome) == "+0.00"
     page = readme(table, measured.read_runs(table, composed(table)))
     assert "\nTest macro F1, %. 1 row: 1 reproduced.\n" in page
     assert "The tolerance is 0.5." in page
@@ -87,7 +87,7 @@ def test_a_metric_of_the_users_in_its_own_unit(own_metric, table_of, measure, lo
     outcome = look(table)[0]
     assert outcome.verdict == "better"
     assert rendering.claimed(claim) == "-0.05 to 0.1"
-    assert rendering.difference(outcome, table.unit) == "+0.4600"
+    assert rendering.difference(outcome) == "+0.4600"
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_of_a_loss_the_smaller_is_better(table_of, measure, look, values, verdic
     measure(table, "net", dict(enumerate(values)), test=1000)
     outcome = look(table)[0]
     assert outcome.verdict == verdict
-    assert rendering.mean_sd(outcome, table.unit) == f"{values[1]:.4f} ± 0.0100"
+    assert rendering.mean_sd(outcome) == f"{values[1]:.4f} ± 0.0100"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_table_of_a_regression(table_of, measure, look, metric, claimed, value
     outcome = look(table)[0]
     assert outcome.verdict == verdict
     expected = values[0] - float(claimed)
-    assert float(rendering.difference(outcome, table.unit)) == pytest.approx(expected, abs=0.00051)  # as printed
+    assert float(rendering.difference(outcome)) == pytest.approx(expected, abs=0.00051)  # as printed
 
 
 def test_a_metric_of_the_users_stands_beside_those_of_a_regression(define, tmp_path):
@@ -168,7 +168,7 @@ def test_a_metric_of_the_users_stands_beside_those_of_a_regression(define, tmp_p
     rows = [{"label": "net", "claimed": "20.1", "overrides": ["model=mlp"]}]
     overrides = ["data=boston_housing", "metrics=[mae]", own]
     table = read(define(rows, metric="val_worst", unit="value", tolerance=1.0, overrides=overrides))
-    assert (table.heading, table.metric.higher_is_better) == ("validation worst, kEUR", False)
+    assert (table.heading, table.rows[0].measure.metric.higher_is_better) == ("validation worst, kEUR", False)
     assert list(configurations(table, tmp_path)["net"].metrics) == ["mae", "worst"]
 
 
@@ -177,17 +177,17 @@ def test_a_table_of_several_labels(table_of, measure, look):
     table = table_of("25.0", metric="hamming_loss", unit="percent", overrides=labels)
     measure(table, "net", {0: 0.20, 1: 0.201, 2: 0.199}, test=1000)
     outcome = look(table)[0]
-    assert (outcome.verdict, rendering.difference(outcome, table.unit)) == ("better", "-4.95")  # of 24.95
+    assert (outcome.verdict, rendering.difference(outcome)) == ("better", "-4.95")  # of 24.95
     table = table_of("25.0", metric="subset_accuracy", unit="error_percent", overrides=labels)
     assert (table.heading, table.rows[0].claim.low) == ("test subset error, %", 0.75)
 
 
 def test_values_of_the_validation_part_and_errors_of_other_proportions(table_of, measure, look):
     table = table_of("2.0", metric="val_top_3_accuracy", unit="error_percent")
-    assert (table.recorded_name(table.rows[0]), table.heading) == ("val_top_3_accuracy", "validation top-3 error, %")
+    assert (table.rows[0].measure.name, table.heading) == ("val_top_3_accuracy", "validation top-3 error, %")
     measure(table, "net", {0: 0.98, 1: 0.981, 2: 0.979}, test=1000)
     outcome = look(table)[0]
-    assert rendering.mean_sd(outcome, table.unit) == "2.00 ± 0.10"
+    assert rendering.mean_sd(outcome) == "2.00 ± 0.10"
     assert outcome.records[0].test_examples == 20
 
 
@@ -257,7 +257,7 @@ def test_a_run_that_lacks_the_metric_or_has_no_value_of_it_does_not_count(table_
     path.write_text(path.read_text().replace("macro_f1", "something"))
     outcome = look(table)[0]
     assert [record.state for record in outcome.records] == ["finished", "undefined", "not evaluated"]
-    assert remarks(table, [outcome])[:2] == [
+    assert remarks([outcome])[:2] == [
         "net: seed 1 undefined (test_macro_f1 is null in result.json)",
         "net: seed 2 not evaluated (test_macro_f1 is not in result.json; fitbench table --run adds it)",
     ]
@@ -358,7 +358,7 @@ def test_a_metric_that_cannot_be_imported_has_no_bootstrap_and_the_remark_says_s
     __import__("importlib").invalidate_caches()
     outcome = look(table)[0]
     assert (outcome.verdict, outcome.judgement.half_width) == ("inconclusive", None)
-    text = "\n".join(remarks(table, [outcome]))
+    text = "\n".join(remarks([outcome]))
     assert "net: inconclusive, because the sampling of the test examples is unknown" in text
     assert "net: seeds 0, 1, 2: no bootstrap: metrics.kappa._target_ is table_metric.kappa, which cannot be lo" in text
 

@@ -51,7 +51,7 @@ def test_a_tolerance_is_in_the_unit_of_the_table_and_half_a_percentage_point_by_
 def test_folds_and_the_part_stand_at_the_top_or_in_a_row(define):
     rows = [row(), row(label="b", folds=3, metric="train_accuracy"), row(label="c", measured=False, overrides=[])]
     table = read(define(folds=5, metric="val_accuracy", rows=rows))
-    assert [(each.folds, table.recorded_name(each)) for each in table.rows] == [
+    assert [(each.folds, each.measure.name) for each in table.rows] == [
         (5, "val_accuracy"), (3, "train_accuracy"), (None, "val_accuracy"),
     ]  # fmt: skip
     assert table.heading == "validation and training error, %"

@@ -51,7 +51,7 @@ def test_a_difference_that_rounds_to_zero_has_no_minus(define, look, measure):
         )
     )
     measure(table, "softmax", {0: 0.91600001, 1: 0.91600001})
-    assert rendering.difference(look(table)[0], table.unit) == "+0.00"
+    assert rendering.difference(look(table)[0]) == "+0.00"
 
 
 @pytest.mark.parametrize(

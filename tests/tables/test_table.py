@@ -7,7 +7,7 @@ import pytest
 from fitbench.composition import quoted
 from fitbench.errors import RequestError, SweepFailed
 from fitbench.tables import launching
-from fitbench.tables.definition import part
+from fitbench.tables.choosing import part
 from fitbench.tables.reading import read
 from fitbench.tables.table import table as show_table
 

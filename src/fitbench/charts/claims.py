@@ -56,25 +56,47 @@ class ClaimRow:
     seeds: Sequence[float]
 
 
-def draw_claims(rows: Sequence[ClaimRow], heading: str, limits: Ends = UNLIMITED) -> Figure:
-    """The rows from the top: the claim (a diamond, a bar for a range), and below it the mean and the single seeds.
+@dataclass(frozen=True)
+class ClaimPanel:
+    """Rows with one axis.
+
+    Attributes:
+        rows: from the top.
+        heading: names the axis.
+        limits: where the axis ends at most.
+    """
+
+    rows: Sequence[ClaimRow]
+    heading: str
+    limits: Ends = UNLIMITED
+
+
+def draw_claims(panels: Sequence[ClaimPanel]) -> Figure:
+    """Panels below each other. Of a row: the claim (a diamond, a bar for a range), below it the mean and the seeds.
 
     The grey band around a claim is the tolerance, which may be cut off at the edge. A printed claim stands for all that
-    rounds to it, so a diamond may lie just beyond the line. `heading` names the axis, which ends at `limits` at most.
+    rounds to it, so a diamond may lie just beyond the line.
     """
-    numbers = [value for row in rows for value in (*row.seeds, *(row.interval or ()), *(row.claim or ()))]
+    heights = [0.6 + ROW_INCHES * max(len(panel.rows), 2) for panel in panels]
     with paper.style():
-        figure = paper.empty(paper.WIDTHS["full"], 0.6 + ROW_INCHES * max(len(rows), 2))
-        axes = figure.add_subplot()
-        for place, row in enumerate(rows):
-            _draw_claim(axes, place - APART, row)
-            _draw_measured(axes, place + APART, row)
-        paper.name_rows(axes, [row.label for row in rows], LABEL_INCHES)
-        paper.fit(axes.xaxis, numbers, limits, log=is_logarithmic(numbers))
-        axes.set_xlabel(heading)
-        axes.hlines(np.arange(len(rows) - 1) + 0.5, 0, 1, transform=axes.get_yaxis_transform(), color=FAINT, lw=0.5)
+        figure = paper.empty(paper.WIDTHS["full"], sum(heights))
+        grid = figure.add_gridspec(len(panels), height_ratios=heights)
+        for place, panel in enumerate(panels):
+            _draw_panel(figure.add_subplot(grid[place]), panel)
         paper.legend_above(figure, _handles(), LEGEND)
     return figure
+
+
+def _draw_panel(axes: Axes, panel: ClaimPanel) -> None:
+    rows = panel.rows
+    numbers = [value for row in rows for value in (*row.seeds, *(row.interval or ()), *(row.claim or ()))]
+    for place, row in enumerate(rows):
+        _draw_claim(axes, place - APART, row)
+        _draw_measured(axes, place + APART, row)
+    paper.name_rows(axes, [row.label for row in rows], LABEL_INCHES)
+    paper.fit(axes.xaxis, numbers, panel.limits, log=is_logarithmic(numbers))
+    axes.set_xlabel(panel.heading)
+    axes.hlines(np.arange(len(rows) - 1) + 0.5, 0, 1, transform=axes.get_yaxis_transform(), color=FAINT, lw=0.5)
 
 
 def _draw_claim(axes: Axes, place: float, row: ClaimRow) -> None:

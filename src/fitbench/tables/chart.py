@@ -5,33 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fitbench.charts.claims import ClaimRow, draw_claims
-from fitbench.tables.definition import Table
+from fitbench.charts.claims import ClaimPanel, ClaimRow, draw_claims
+from fitbench.metrics import Metric
+from fitbench.tables.definition import heading
 from fitbench.tables.outcome import Outcome
 from fitbench.tables.rendering import ends
+from fitbench.tables.units import Unit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def chart(table: Table, results: Sequence[Outcome]) -> Figure:
-    """Claimed against measured, a line for each outcome. One without claim and measurement keeps its place."""
-    limits = ends((table.metric.low, table.metric.high), table.unit)
-    return draw_claims([_row(table, outcome) for outcome in results], table.heading, limits)
+def chart(results: Sequence[Outcome]) -> Figure:
+    """Claimed against measured, a panel for each metric and unit, a line for each outcome.
+
+    An outcome without claim and measurement keeps its place.
+    """
+    panels: dict[tuple[Metric, Unit], list[Outcome]] = {}
+    for outcome in results:
+        panels.setdefault((outcome.row.measure.metric, outcome.row.measure.unit), []).append(outcome)
+    return draw_claims([_panel(members) for members in panels.values()])
 
 
-def _row(table: Table, outcome: Outcome) -> ClaimRow:
-    claim, unit = outcome.row.claim, table.unit
+def _panel(results: Sequence[Outcome]) -> ClaimPanel:
+    measures = [outcome.row.measure for outcome in results]
+    limits = ends((measures[0].metric.low, measures[0].metric.high), measures[0].unit)
+    return ClaimPanel([_row(outcome) for outcome in results], heading(measures), limits)
+
+
+def _row(outcome: Outcome) -> ClaimRow:
+    claim, unit, metric = outcome.row.claim, outcome.row.measure.unit, outcome.row.measure.metric
+    tolerance = outcome.row.measure.tolerance
     mean, half_width = outcome.judgement.measured.mean, outcome.judgement.half_width
-    least, most, around = table.metric.low, table.metric.high, None
+    around = None
     if mean is not None and half_width is not None:
-        around = max(least, mean - half_width), min(most, mean + half_width)
+        around = max(metric.low, mean - half_width), min(metric.high, mean + half_width)
     return ClaimRow(
         label=outcome.row.label,
         claim=None if claim is None else ends((claim.low, claim.high), unit),
-        tolerance=None
-        if claim is None
-        else ends((claim.lowest - table.tolerance, claim.highest + table.tolerance), unit),
+        tolerance=None if claim is None else ends((claim.lowest - tolerance, claim.highest + tolerance), unit),
         mean=None if mean is None else unit.number(mean),
         interval=None if around is None else ends(around, unit),
         seeds=[unit.number(value) for value in outcome.values],

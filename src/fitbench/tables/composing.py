@@ -9,6 +9,7 @@ from fitbench.composition import Composer
 from fitbench.config import Config
 from fitbench.config.errors import located
 from fitbench.errors import RequestError
+from fitbench.metrics import Metric
 from fitbench.tables.definition import FILE, Table
 
 
@@ -20,27 +21,27 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
     """
     composer = Composer(table.config_dirs)
     composed: dict[str, Config] = {}
-    for row in table.rows:
-        if row.measured:
-            with located(f"{table.folder / FILE}: row {row.label!r}"):
-                fold = [] if row.folds is None else ["fold=0"]
-                config = composer.configuration([*table.overrides_of(row), f"study={table.study}", *fold])
-                _check_metric(table, config)
-            composed[row.label] = config.model_copy(update={"outputs": str(outputs), "seed": row.seeds[0]})
+    for row in table.configurations:
+        with located(f"{table.folder / FILE}: row {row.label!r}"):
+            fold = [] if row.folds is None else ["fold=0"]
+            config = composer.configuration([*table.overrides_of(row), f"study={table.study}", *fold])
+            for measure in table.measures_of(row.label):
+                _check_metric(measure.metric, config)
+        composed[row.label] = config.model_copy(update={"outputs": str(outputs), "seed": row.seeds[0]})
     return composed
 
 
-def _check_metric(table: Table, config: Config) -> None:
+def _check_metric(metric: Metric, config: Config) -> None:
     """Refuse the configuration of a row that does not have the table's metric.
 
     It may be a metric of another task, or one of the user's that is not as the table defines it.
     """
-    name, is_supplied = table.metric.name, metrics.supplied(table.metric.name) is not None
+    name, is_supplied = metric.name, metrics.supplied(metric.name) is not None
     entry = config.metrics.get(name)
-    if not is_supplied and (entry is None or user_metrics.from_config(name, entry) != table.metric):
+    if not is_supplied and (entry is None or user_metrics.from_config(name, entry) != metric):
         raise RequestError(f"overrides: metrics.{name} is not as the table defines it; leave it out of the row")
     task = config.known_task
-    if task is not None and not table.metric.is_for(task.name):
+    if task is not None and not metric.is_for(task.name):
         raise RequestError(
             f"metric is {name}, but the task is {task.name}, which has {', '.join(metrics.names_for(task.name))}"
         )

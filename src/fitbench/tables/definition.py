@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from fitbench import metrics
 from fitbench.config import fold_overrides
-from fitbench.config.errors import nearest
-from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 from fitbench.tables.units import Unit
 
 FILE = "table.yaml"
 FOLDER = Path("experiments")
+CHOICES = ("source", "validation", "first guess")  # how an open setting of a row was chosen
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,78 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One row of a table.
+class Measure:
+    """What a row states: a metric on a part of the data, in a unit.
 
-    `claim` is None where the source states none. `overrides` are those of this row, in Hydra's syntax. `seeds` are
-    trained; they can be fewer than the table wants. A deterministic row has one seed. A row that is not `measured` has
-    no configuration: it only quotes the claim. `part` is what the metric is measured on: 'test', 'val' or 'train'. With
-    `folds`, each seed has so many runs, and its value is their mean.
+    Attributes:
+        metric: the metric.
+        part: what it is measured on: 'test', 'val' or 'train'.
+        unit: how it is stated.
+        tolerance: the difference that does not matter, in the metric's own values.
+    """
+
+    metric: Metric
+    part: str
+    unit: Unit
+    tolerance: float
+
+    @property
+    def name(self) -> str:
+        """The name in `metrics` of result.json, as 'test_macro_f1'."""
+        return metrics.join(self.part, self.metric.name)
+
+    @property
+    def heading(self) -> str:
+        """The part and the metric with its unit, as in 'test macro F1, %'."""
+        return f"{metrics.PARTS[self.part]} {self.unit.heading}"
+
+    @property
+    def printed_tolerance(self) -> str:
+        """The tolerance in the unit, without zeros at its end."""
+        return f"{self.unit.scale * self.tolerance:.6f}".rstrip("0").rstrip(".")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The row with the same claim that explains why a row is better or worse.
+
+    Attributes:
+        label: of the other row.
+        group: the name of the group of settings in which the two rows may differ, as 'the recipe of its source'.
+        keys: the settings of the group: keys of the configuration, each with all that stands below it.
     """
 
     label: str
+    group: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: a claim about a metric of a configuration.
+
+    A configuration of which several metrics are claimed has a row for each of them, with the same label and number.
+
+    Attributes:
+        number: the place in table.yaml, from 1.
+        label: the name of the configuration.
+        measure: what is stated.
+        claim: None where the source states none.
+        source, notes: of the claim.
+        overrides: those of this row, in Hydra's syntax.
+        seeds: those that are trained; they can be fewer than the table wants. A deterministic row has one seed.
+        wanted: how many seeds the table asks for.
+        deterministic: whether the seed cannot change the result.
+        measured: whether it has runs. If not, it only quotes the claim, and has no configuration.
+        folds: how many runs each seed has, whose mean is its value; None for a single run.
+        cell: where it stands in a matrix: the names of its line and its column.
+        explanation: the row that explains a verdict 'better' or 'worse'.
+        chosen: how open settings were chosen: a key of the configuration, and a text that begins with one of `CHOICES`.
+    """
+
+    number: int
+    label: str
+    measure: Measure
     claim: Claim | None
     source: str
     notes: str
@@ -63,8 +125,15 @@ class Row:
     wanted: int
     deterministic: bool
     measured: bool
-    part: str = "test"
     folds: int | None = None
+    cell: tuple[str, str] | None = None
+    explanation: Explanation | None = None
+    chosen: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What no other row has: the label and the name of the metric."""
+        return self.label, self.measure.name
 
     @property
     def runs_per_seed(self) -> int:
@@ -73,23 +142,31 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A published table.
+class Matrix:
+    """How the rows of a table are laid out: lines down, columns across.
 
-    `metric` is stated in `unit`, on `part` unless a row says that it is on another one. `tolerance` is the difference
-    that does not matter, in the metric's own values. `config_dirs` are searched for configurations besides conf/.
+    Attributes:
+        down, across: what lines and columns are, as 'network' and 'data set'.
+        lines, columns: their names, in the order of table.yaml.
     """
+
+    down: str
+    across: str
+    lines: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A published table. `config_dirs` are searched for configurations besides conf/."""
 
     folder: Path
     title: str
     about: str
     study: str
-    metric: Metric
-    part: str
-    unit: Unit
-    tolerance: float
     overrides: tuple[str, ...]
     rows: tuple[Row, ...]
+    matrix: Matrix | None = None
     config_dirs: tuple[Path, ...] = ()
 
     @property
@@ -98,18 +175,23 @@ class Table:
         return self.folder.resolve().name
 
     @property
-    def parts(self) -> list[str]:
-        """What the parts are called that the rows are measured on, as in ['test', 'validation']."""
-        return [metrics.PARTS[part] for part in dict.fromkeys(row.part for row in self.rows)]
+    def measures(self) -> list[Measure]:
+        """What the rows state, without repetition."""
+        return list(dict.fromkeys(row.measure for row in self.rows))
 
     @property
     def heading(self) -> str:
-        """The parts and the metric with its unit, as in 'test macro F1, %'."""
-        return f"{' and '.join(self.parts)} {self.unit.heading}"
+        """The parts and the metrics with their units, as in 'validation and test macro F1, %'."""
+        return heading(self.measures)
 
-    def recorded_name(self, row: Row) -> str:
-        """The name of a row's metric in `metrics` of result.json, as in 'test_macro_f1'."""
-        return metrics.join(row.part, self.metric.name)
+    @property
+    def configurations(self) -> list[Row]:
+        """A row for each configuration, in their order: the first one of each label that is measured."""
+        return list({row.label: row for row in reversed(self.rows) if row.measured}.values())[::-1]
+
+    def measures_of(self, label: str) -> list[Measure]:
+        """What is stated of a configuration."""
+        return [row.measure for row in self.rows if row.label == label]
 
     def overrides_of(self, row: Row) -> list[str]:
         """The overrides that a run of this row is launched with, without study, seed and fold.
@@ -121,46 +203,9 @@ class Table:
         return [*experiment, *self.overrides, *own, *fold_overrides(row.folds)]
 
 
-# -- which table, which part of it ------------------------------------------------------------------------------------
-
-
-def find(name: str) -> Path:
-    """The folder of a table: its path, the path of its table.yaml, or its name below experiments/.
-
-    Raises:
-        RequestError: there is no such table.
-    """
-    for folder in (Path(name), Path(name).parent if Path(name).name == FILE else FOLDER / name):
-        if (folder / FILE).is_file():
-            return folder
-    if "=" in name:
-        raise RequestError(f"{name}: the folder of a table is expected here; overrides follow it, after --run")
-    names = sorted(path.parent.name for path in FOLDER.glob(f"*/{FILE}"))
-    near = nearest(Path(name).name, names, f"{FOLDER}/")
-    raise RequestError(f"{name}: no {FILE} there" + (near or f"; there are {', '.join(names) or 'none'} in {FOLDER}"))
-
-
-def part(table: Table, rows: str | None, seeds: int | None) -> Table:
-    """The table with those rows whose labels contain one of the texts (with commas between them), and fewer seeds.
-
-    Raises:
-        RequestError: no row fits a text, or there are not so many seeds.
-    """
-    chosen = table.rows if rows is None else _with_labels(table, rows)
-    if seeds is not None:
-        most = max(row.wanted for row in table.rows)
-        if not 1 <= seeds <= most:
-            raise RequestError(f"--seeds is {seeds}; {table.folder / FILE} has 1 to {most}")
-        chosen = tuple(replace(row, seeds=row.seeds[:seeds], wanted=min(row.wanted, seeds)) for row in chosen)
-    return replace(table, rows=chosen)
-
-
-def _with_labels(table: Table, rows: str) -> tuple[Row, ...]:
-    texts = [text.strip().casefold() for text in rows.split(",") if text.strip()]
-    if not texts:
-        raise RequestError("--rows is empty; give a part of a label, or several with commas between them")
-    for text in texts:
-        if not any(text in row.label.casefold() for row in table.rows):
-            labels = "\n  ".join(row.label for row in table.rows)
-            raise RequestError(f"--rows: {text!r} is in no label of {table.folder / FILE}; there are\n  {labels}")
-    return tuple(row for row in table.rows if any(text in row.label.casefold() for text in texts))
+def heading(measures: Iterable[Measure]) -> str:
+    """The parts and the metrics with their units, as in 'validation and test macro F1, %'."""
+    parts: dict[str, dict[str, None]] = {}
+    for measure in measures:
+        parts.setdefault(measure.unit.heading, {})[metrics.PARTS[measure.part]] = None
+    return "; ".join(f"{' and '.join(of_unit)} {unit}" for unit, of_unit in parts.items())

@@ -33,10 +33,9 @@ def train(table: Table, configurations: Mapping[str, Config], overrides: Sequenc
         RequestError: an override would change the runs, or a configuration is wrong.
         SweepFailed: runs have failed.
     """
-    rows = [row for row in table.rows if row.measured]
     with _arguments(table, configurations, overrides) as arguments:
         forced = any(_key(override) == "force" for override in overrides)
-        if not forced and all(_finished(configurations[row.label], row, table.recorded_name(row)) for row in rows):
+        if not forced and all(_finished(configurations[row.label], row) for row in table.rows if row.measured):
             sys.stderr.write("fitbench: every run of this table is finished\n")
             return 0
         from fitbench.launch.command import launch
@@ -72,8 +71,7 @@ def _arguments(table: Table, configurations: Mapping[str, Config], overrides: Se
         _check(override)
     jobs = [
         {"overrides": [*_overrides(table, row, configurations[row.label]), *_of_fold(fold)], "seeds": row.seeds}
-        for row in table.rows
-        if row.measured
+        for row in table.configurations
         for fold in each_fold(row.folds)
     ]
     outputs = next((config.outputs for config in configurations.values()), "")
@@ -113,16 +111,18 @@ CHANGEABLE = set(NOT_IDENTITY) - set(ELSEWHERE)
 
 
 def _overrides(table: Table, row: Row, config: Config) -> list[str]:
-    """The overrides of a row's runs, which record the table's metric; `loss` is always recorded."""
-    name, task = table.metric.name, config.known_task
+    """The overrides of a row's runs, which record what the table states of them; `loss` is always recorded."""
+    task = config.known_task
     selected = config.metrics if task is None else selection.resolved(config.metrics, task)
-    recorded = name in selected or name == "loss"
-    return [*table.overrides_of(row), *([] if recorded else [f"metrics.{name}=null"])]
+    names = dict.fromkeys(measure.metric.name for measure in table.measures_of(row.label))
+    added = [f"metrics.{name}=null" for name in names if name not in selected and name != "loss"]
+    return [*table.overrides_of(row), *added]
 
 
 def _of_fold(fold: int | None) -> list[str]:
     return [] if fold is None else [f"fold={fold}"]
 
 
-def _finished(config: Config, row: Row, name: str) -> bool:
+def _finished(config: Config, row: Row) -> bool:
+    name = row.measure.name
     return all(state_of(folder) is State.finished and has_value(folder, name) for _, _, folder in runs(config, row))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from fitbench import columns, quantities
 from fitbench.columns import Column
@@ -33,6 +33,7 @@ class Record:
 
     Attributes:
         row: the label.
+        metric: the name in result.json, as 'test_accuracy'.
         config_id, seed, fold: of the run.
         state: that of the run; or 'missing' without a folder, 'damaged' if the run is finished and result.json cannot
             be read, 'not evaluated' if it lacks the metric, 'undefined' if the metric is null there.
@@ -41,9 +42,11 @@ class Record:
         bootstrap_deviation: the standard deviation of the value over samples of the test examples; None for a
             proportion, and where the claim is on the same test examples.
         reason: why a run failed or is damaged, or why there is no bootstrap.
+        committed: whether it is from results.csv, and not from a run folder; no column of results.csv.
     """
 
     row: str
+    metric: str
     config_id: str
     seed: int
     fold: int | None
@@ -56,10 +59,12 @@ class Record:
     epochs: int | None = None
     data_sha256: str = ""
     device: str = ""
+    threads: str = ""
     versions: str = ""
     commit: str = ""
     finished_at: str = ""
     reason: str = ""
+    committed: bool = False
 
 
 def read_runs(table: Table, configurations: Mapping[str, Config]) -> list[Record]:
@@ -71,19 +76,20 @@ def read_runs(table: Table, configurations: Mapping[str, Config]) -> list[Record
         RequestError: the runs have different definitions of the metric.
     """
     records = []
-    definitions: dict[str, Path] = {}
+    definitions: dict[str, dict[str, Path]] = {}
     for row in table.rows:
         if row.measured:
             config = configurations[row.label]
-            identity = config_id(config)
+            identity, name = config_id(config), row.measure.name
             for seed, fold, folder in runs(config, row):
-                record, definition = _read(folder, Record(row.label, identity, seed, fold, MISSING), table, row)
+                record, definition = _read(folder, Record(row.label, name, identity, seed, fold, MISSING), row)
                 records.append(record)
                 if definition is not None:
-                    definitions.setdefault(definition, folder)
-    if len(definitions) > 1:
-        texts = "".join(f"\n  {definition!r:.200}, such as {folder}" for definition, folder in definitions.items())
-        raise RequestError(f"{table.metric.name} has different definitions in the runs of this table:{texts}")
+                    definitions.setdefault(row.measure.metric.name, {}).setdefault(definition, folder)
+    for name, found in definitions.items():
+        if len(found) > 1:
+            texts = "".join(f"\n  {definition!r:.200}, such as {folder}" for definition, folder in found.items())
+            raise RequestError(f"{name} has different definitions in the runs of this table:{texts}")
     return records
 
 
@@ -105,7 +111,7 @@ def run_folder(config: Config, seed: int, fold: int | None) -> Path:
     return folder_of(config.model_copy(update={"seed": seed, "fold": fold}))
 
 
-def _read(folder: Path, about: Record, table: Table, row: Row) -> tuple[Record, str | None]:
+def _read(folder: Path, about: Record, row: Row) -> tuple[Record, str | None]:
     """The record of a run, and the definition of the metric that the run has."""
     try:
         if not exists(folder):
@@ -116,11 +122,11 @@ def _read(folder: Path, about: Record, table: Table, row: Row) -> tuple[Record, 
         if state is not State.finished:
             return replace(about, state=state.value), None
         result = reading.read_result(folder)
-        if (name := table.recorded_name(row)) not in result["metrics"]:
+        if (name := row.measure.name) not in result["metrics"]:
             reason = f"{name} is not in result.json; fitbench table --run adds it"
             return replace(about, state=NOT_EVALUATED, reason=reason), None
-        definition = _definition(result, table.metric)
-        return _finished(result, about, folder, table, row), definition
+        definition = _definition(result, row.measure.metric)
+        return _finished(result, about, folder, row), definition
     except FitbenchError as error:
         reason = str(error).removeprefix(f"{folder}/")
         sys.stderr.write(f"fitbench: {clean(folder)} does not count: {clean(reason)}\n")
@@ -142,17 +148,17 @@ def _definition(result: Mapping[str, Any], metric: Metric) -> str:
     return recorded.definition
 
 
-def _finished(result: Mapping[str, Any], about: Record, folder: Path, table: Table, row: Row) -> Record:
+def _finished(result: Mapping[str, Any], about: Record, folder: Path, row: Row) -> Record:
     if result["run_id"] != folder.name:
         raise FitbenchError(f"result.json is that of another run, {result['run_id']!r:.80}")
-    name, metric = table.recorded_name(row), table.metric
+    name, metric = row.measure.name, row.measure.metric
     value = result["metrics"][name]
     if value is None and not metric.proportion:
         return replace(about, state=UNDEFINED, reason=f"{name} is null in result.json")
     if value is None or not metric.low <= value <= metric.high:
         expected = f"a number from {metric.low:g} to {metric.high:g}"
         raise FitbenchError(f"result.json: metrics.{name} is {value!r:.80}; expected {expected}")
-    part = EXAMPLES[row.part]
+    part = EXAMPLES[row.measure.part]
     if result["data"][part] < 1:
         raise FitbenchError(f"result.json: data.{part} is {result['data'][part]}; expected at least one example")
     versions, git = result.get("versions", {}), result.get("git") or {}
@@ -167,6 +173,7 @@ def _finished(result: Mapping[str, Any], about: Record, folder: Path, table: Tab
         epochs=result["metrics"]["epochs"],
         data_sha256=result["data"]["sha256"],
         device=result["device"],
+        threads=str(result["config"].get("threads", "")),
         versions=", ".join(f"{name} {version}" for name, version in versions.items() if version is not None),
         commit=f"{commit:.12}{' and changes' if dirty else ''}" if commit is not None else "",
         finished_at=result["finished_at"],
@@ -178,12 +185,57 @@ def _finished(result: Mapping[str, Any], about: Record, folder: Path, table: Tab
 
 def as_csv(records: Sequence[Record]) -> str:
     """The records as CSV, one line each; numbers in full."""
-    values = {field.name: [getattr(record, field.name) for record in records] for field in fields(Record)}
+    names = [field.name for field in fields(Record) if field.name != "committed"]
+    values = {name: [getattr(record, name) for record in records] for name in names}
     return columns.as_csv([Column("", [], values=values)], clean)
 
 
 def read_csv(path: Path) -> list[Record]:
-    """The records of a results.csv. An empty field is the default of its attribute."""
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = [{key: value for key, value in line.items() if value} for line in csv.DictReader(file)]
-    return TypeAdapter(list[Record]).validate_python([{"fold": None, **line} for line in lines])
+    """The records of a results.csv. An empty field is the default of its attribute.
+
+    Raises:
+        FitbenchError: it cannot be read, or it is not what fitbench wrote.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = [{key: value for key, value in line.items() if value} for line in csv.DictReader(file)]
+        return TypeAdapter(list[Record]).validate_python([{"fold": None, **line} for line in lines])
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise FitbenchError(f"{path}: cannot be read ({error})") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = f"line {int(first['loc'][0]) + 2}, {first['loc'][-1]}"
+        raise FitbenchError(
+            f"{path}: {place}: {first['msg']}; fitbench table --write writes this file; restore it from git"
+        ) from error
+
+
+# -- what is committed beside the run folders ---------------------------------------------------------------------------
+
+
+def with_committed(table: Table, records: Sequence[Record]) -> list[Record]:
+    """The records, with those of results.csv in place of runs that are not recorded here.
+
+    A record of results.csv counts if its run has the configuration, the seed and the fold of this one. Its label may be
+    another. A run folder counts before results.csv, unless the run has not finished.
+
+    Raises:
+        FitbenchError: results.csv is damaged.
+    """
+    committed = {_run_of(record): record for record in read_committed(table)}
+    merged = []
+    for record in records:
+        known = committed.get(_run_of(record))
+        use = known is not None and known.state == State.finished.value and record.state != State.finished.value
+        merged.append(replace(known, row=record.row, committed=True) if known is not None and use else record)
+    return merged
+
+
+def read_committed(table: Table) -> list[Record]:
+    """The records of the table's results.csv; none where there is no such file."""
+    path = table.folder / FILE
+    return read_csv(path) if path.is_file() else []
+
+
+def _run_of(record: Record) -> tuple[str, str, int, int | None]:
+    return record.config_id, record.metric, record.seed, record.fold

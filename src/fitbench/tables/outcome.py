@@ -18,12 +18,19 @@ from fitbench.tables.verdict import FALSE_VERDICT_RATE, JUDGED, EvaluationSets, 
 class Outcome:
     """A row of the table with its records and the judgement of those that have finished.
 
-    `wanted` is how many seeds the table asks for. While some are missing, a verdict is preliminary.
+    `wanted` is how many seeds the table asks for. While some are missing, a verdict is preliminary. `alone` says
+    whether no other row has the label.
     """
 
     row: Row
     records: list[Record]
     judgement: Judgement
+    alone: bool = True
+
+    @property
+    def name(self) -> str:
+        """The label, with the metric where a configuration has several."""
+        return self.row.label if self.alone else f"{self.row.label} ({self.row.measure.name})"
 
     @property
     def finished(self) -> list[Record]:
@@ -75,10 +82,19 @@ class Outcome:
 
 def outcomes(table: Table, records: Sequence[Record]) -> list[Outcome]:
     """The outcome of each row of a table, in its order, from what was measured for it."""
-    by_row: dict[str, list[Record]] = {row.label: [] for row in table.rows}
+    by_row = of_rows(table, records)
+    labels = Counter(row.label for row in table.rows)
+    return [
+        Outcome(row, by_row[row.key], _judgement(row, by_row[row.key]), labels[row.label] == 1) for row in table.rows
+    ]
+
+
+def of_rows(table: Table, records: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:
+    """The records of each row by its key."""
+    by_row: dict[tuple[str, str], list[Record]] = {row.key: [] for row in table.rows}
     for record in records:
-        by_row.setdefault(record.row, []).append(record)
-    return [Outcome(row, by_row[row.label], _judgement(table, row, by_row[row.label])) for row in table.rows]
+        by_row.setdefault((record.row, record.metric), []).append(record)
+    return by_row
 
 
 def seed_values(records: Sequence[Record]) -> list[float]:
@@ -98,9 +114,9 @@ def _by_seed(records: Sequence[Record]) -> list[list[Record]]:
     return [runs for runs in seeds.values() if all(record.value is not None for record in runs)]
 
 
-def _judgement(table: Table, row: Row, records: Sequence[Record]) -> Judgement:
-    sets = evaluation_sets(row, records)
-    judgement = judge(row.claim, seed_values(records), table.tolerance, sets, row.deterministic, table.metric)
+def _judgement(row: Row, records: Sequence[Record]) -> Judgement:
+    sets, measure = evaluation_sets(row, records), row.measure
+    judgement = judge(row.claim, seed_values(records), measure.tolerance, sets, row.deterministic, measure.metric)
     return judgement if row.measured else Judgement(Verdict.not_measured, judgement.measured)
 
 
@@ -110,7 +126,7 @@ def example_numbers(row: Row, records: Sequence[Record]) -> list[int]:
     The validation parts of the folds of a seed are one set of examples together. All folds have the same test part.
     """
     of_seeds = ([record.test_examples or 0 for record in runs] for runs in _by_seed(records))
-    return sorted({sum(numbers) if is_held_back(row.part) else max(numbers) for numbers in of_seeds} - {0})
+    return sorted({sum(numbers) if is_held_back(row.measure.part) else max(numbers) for numbers in of_seeds} - {0})
 
 
 def evaluation_sets(row: Row, records: Sequence[Record]) -> EvaluationSets:
@@ -128,7 +144,7 @@ def evaluation_sets(row: Row, records: Sequence[Record]) -> EvaluationSets:
         claim.test_set != "other" and all(record.data_sha256.startswith(claim.test_set) for record in finished)
     )
     deviations = [record.bootstrap_deviation for record in finished if record.bootstrap_deviation is not None]
-    sets = row.runs_per_seed if is_held_back(row.part) else 1
+    sets = row.runs_per_seed if is_held_back(row.measure.part) else 1
     variance = math.fsum(deviation**2 for deviation in deviations) / len(deviations) / sets if deviations else None
     return EvaluationSets(
         ours=min(numbers, default=claim.test_examples),

@@ -49,10 +49,9 @@ def _print_plan(whole: Plan, table: Table, configurations: Mapping[str, Config],
     first = whole.planned[0].job
     records = Records(Path(first.config.outputs))
     rows = []
-    for row in table.rows:
-        if row.measured:
-            planned = [by_name[folder.name] for _, _, folder in runs(configurations[row.label], row)]
-            rows.append(PlannedRow(row, planned, records.estimate(planned)))
+    for row in table.configurations:
+        planned = [by_name[folder.name] for _, _, folder in runs(configurations[row.label], row)]
+        rows.append(PlannedRow(row, planned, records.estimate(planned)))
     columns = _columns(rows)
     notes = plan_notes(whole, records.estimate(whole.planned))
     print_as(format, [Printed(str(first.folder.parent), columns, notes)], columns)

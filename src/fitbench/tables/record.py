@@ -34,7 +34,7 @@ def write_record(table: Table, records: Sequence[Record]) -> None:
     """
     from fitbench.charts import paper
 
-    figure, text = chart(table, outcomes(table, records)), readme(table, records)
+    figure, text = chart(outcomes(table, records)), readme(table, records)
     try:
         write_whole(table.folder / measured.FILE, measured.as_csv(records))
         paper.write(figure, table.folder / PLOT)
@@ -55,7 +55,7 @@ def readme(table: Table, records: Sequence[Record]) -> str:
         as_markdown(rendering.numbered(table, results)),
         f"![claimed against measured]({PLOT})",
         escaped(rendering.rule(table, results)),
-        "\n".join(f"- {escaped(remark)}" for remark in remarks(table, results)),
+        "\n".join(f"- {escaped(remark)}" for remark in remarks(results)),
         "## Sources and recipes",
         "\n".join(_about_row(table, number, outcome) for number, outcome in enumerate(results, 1)),
         "## How it was measured",
@@ -69,7 +69,7 @@ def _about_row(table: Table, number: int, outcome: Outcome) -> str:
     text = f"{number}. {escaped(row.label)}: {escaped(row.source)}"
     if row.claim is not None:
         mean = f" as the mean of {row.claim.trainings} trainings" if row.claim.trainings > 1 else ""
-        text += f"; claimed{mean} on {_test_set(row.claim, PARTS[row.part])}"
+        text += f"; claimed{mean} on {_test_set(row.claim, PARTS[row.measure.part])}"
     if row.notes:
         text += f". {escaped(row.notes.rstrip('.'))}"
     if row.measured:

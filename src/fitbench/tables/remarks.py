@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fitbench.metrics import Metric
 from fitbench.record.folder import State
 from fitbench.tables.bootstrap import resamples
-from fitbench.tables.definition import Table
 from fitbench.tables.measured import DAMAGED, MISSING, Record
 from fitbench.tables.outcome import Outcome, evaluation_sets, example_numbers
 from fitbench.tables.verdict import Verdict
@@ -16,21 +14,21 @@ MANY_SEEDS = 1_000  # a larger number of seeds is no advice
 NAMED = 10  # seeds that a remark names at most
 
 
-def remarks(table: Table, results: Sequence[Outcome]) -> list[str]:
+def remarks(results: Sequence[Outcome]) -> list[str]:
     """The remarks on single rows, each behind the label of its row, and which rows have not been run yet."""
     untouched = [
         outcome for outcome in results if outcome.records and all(record.state == MISSING for record in outcome.records)
     ]
-    texts = [f"not run yet: {'; '.join(outcome.row.label for outcome in untouched)}"] if untouched else []
+    texts = [f"not run yet: {'; '.join(outcome.name for outcome in untouched)}"] if untouched else []
     for outcome in results:
         if outcome not in untouched:
             remarks_on_row = (
                 *_about_states(outcome),
-                *_about_seeds(outcome, table),
+                *_about_seeds(outcome),
                 *_about_folds(outcome),
-                *_about_data(outcome, table.metric),
+                *_about_data(outcome),
             )
-            texts += [f"{outcome.row.label}: {remark}" for remark in remarks_on_row]
+            texts += [f"{outcome.name}: {remark}" for remark in remarks_on_row]
     return texts
 
 
@@ -67,10 +65,10 @@ def _about_folds(outcome: Outcome) -> list[str]:
     return [] if folds is None else [f"{folds} folds; the value of a seed is the mean over them"]
 
 
-def _about_seeds(outcome: Outcome, table: Table) -> list[str]:
+def _about_seeds(outcome: Outcome) -> list[str]:
     """What the number and the scatter of the seeds mean for the verdict."""
     values, judgement = outcome.values, outcome.judgement
-    width = "reaches one test example to each side" if table.metric.proportion else "has no width"
+    width = "reaches one test example to each side" if outcome.row.measure.metric.proportion else "has no width"
     texts = []
     if outcome.row.deterministic and values:
         texts.append(f"deterministic, so one run is enough; the interval of the mean {width}")
@@ -87,15 +85,16 @@ def _about_seeds(outcome: Outcome, table: Table) -> list[str]:
         number = f"about {needed}" if needed <= MANY_SEEDS else f"more than {MANY_SEEDS:,}"
         texts.append(f"inconclusive; {number} seeds would decide")
     else:
-        texts.append(f"inconclusive, and no number of seeds can decide: {_undecidable(outcome, table)}")
+        texts.append(f"inconclusive, and no number of seeds can decide: {_undecidable(outcome)}")
     return texts
 
 
-def _undecidable(outcome: Outcome, table: Table) -> str:
+def _undecidable(outcome: Outcome) -> str:
     """Why more seeds do not help: what remains of the half-width with any number of them."""
     claim, limit = outcome.row.claim, outcome.judgement.limit
     assert claim is not None and limit is not None
-    width = f"{table.unit.scale * limit.half_width:.{table.unit.digits}f}"
+    unit = outcome.row.measure.unit
+    width = f"{unit.scale * limit.half_width:.{unit.digits}f}"
     if limit.cause == "resolution":
         return f"one test example is worth {width}, more than the tolerance"
     if limit.cause == "sampling":
@@ -105,7 +104,7 @@ def _undecidable(outcome: Outcome, table: Table) -> str:
     return f"the mean of the claim's {claim.trainings} trainings is uncertain by ± {width}, more than the tolerance"
 
 
-def _about_data(outcome: Outcome, metric: Metric) -> list[str]:
+def _about_data(outcome: Outcome) -> list[str]:
     """Where the data of the runs differ among themselves or from those of the claim."""
     claim, finished = outcome.row.claim, outcome.finished
     texts = []
@@ -118,7 +117,7 @@ def _about_data(outcome: Outcome, metric: Metric) -> list[str]:
         ours = " and ".join(f"{number:,}" for number in numbers)
         texts.append(f"measured on {ours} examples, claimed on {claim.test_examples:,}")
     texts.append("claimed on other test examples; the verdict takes both test sets for samples")
-    if not metric.proportion:
+    if not outcome.row.measure.metric.proportion:
         texts += _about_bootstrap(finished)
     return texts
 

@@ -53,18 +53,18 @@ def claimed(claim: Claim | None) -> str:
     return NONE_STATED if claim is None else claim.printed
 
 
-def mean_sd(outcome: Outcome, unit: Unit) -> str:
+def mean_sd(outcome: Outcome) -> str:
     """The mean and the standard deviation over the seeds, '-' where none has finished."""
-    summary = outcome.judgement.measured
+    summary, unit = outcome.judgement.measured, outcome.row.measure.unit
     if summary.mean is None:
         return "-"
     spread = "" if summary.sd is None else f" ± {unit.scale * summary.sd:.{unit.digits}f}"
     return f"{unit.number(summary.mean):.{unit.digits}f}{spread}"
 
 
-def difference(outcome: Outcome, unit: Unit) -> str:
+def difference(outcome: Outcome) -> str:
     """The measured mean less the claim, in the unit of the table."""
-    value = outcome.judgement.difference
+    value, unit = outcome.judgement.difference, outcome.row.measure.unit
     return "-" if value is None else f"{unit.difference(value):+z.{unit.digits}f}"
 
 
@@ -97,19 +97,22 @@ def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> lis
     def add(head: str, cell: Callable[[Outcome], str], values: dict[str, Value], **options: Any) -> Column:
         return column(head, results, cell, values, **options)
 
-    unit = table.unit
-    of_mean, of_difference = _interval_columns(unit, results)
+    of_mean, of_difference = _interval_columns(results)
+    several = len({(measure.metric.name, measure.unit) for measure in table.measures}) > 1
     return [
         add("", lambda one: clean(one.row.label), {"label": lambda one: one.row.label}, right=False, folded=True),
-        add("part", lambda one: metrics.PARTS[one.row.part], {}, right=False, visible=len(table.parts) > 1),
-        add("claimed", lambda one: claimed(one.row.claim), _claim_values(unit)),
-        add("measured", lambda one: mean_sd(one, unit), {
-            "mean": lambda one: _converted(one.judgement.measured.mean, unit.number),
-            "sd": lambda one: _converted(one.judgement.measured.sd, lambda sd: unit.scale * sd),
+        add("metric", lambda one: one.row.measure.heading, {"metric": lambda one: one.row.measure.name}, right=False,
+            visible=several),
+        add("part", lambda one: metrics.PARTS[one.row.measure.part], {}, right=False,
+            visible=not several and len(table.measures) > 1),
+        add("claimed", lambda one: claimed(one.row.claim), _claim_values()),
+        add("measured", mean_sd, {
+            "mean": lambda one: _number(one, one.judgement.measured.mean),
+            "sd": lambda one: _converted(one.judgement.measured.sd, lambda sd: one.row.measure.unit.scale * sd),
         }),
         of_mean,
-        add("difference", lambda one: difference(one, unit), {
-            "difference": lambda one: _converted(one.judgement.difference, unit.difference),
+        add("difference", difference, {
+            "difference": lambda one: _converted(one.judgement.difference, one.row.measure.unit.difference),
         }, spare=3),
         replace(of_difference, spare=None) if wide else of_difference,
         add("seeds", lambda one: one.seeds, {
@@ -124,44 +127,59 @@ def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> lis
         add("parameters", lambda one: number(one.parameters, 0), {"parameters": lambda one: one.parameters}, spare=2),
         add("per run", lambda one: seconds(one.seconds), {"seconds": lambda one: one.seconds}, spare=4),
         add("source", lambda one: clean(one.row.source), {"source": lambda one: one.row.source}, visible=False),
-        add("metric", lambda one: clean(table.recorded_name(one.row)), {
-            "metric": lambda one: table.recorded_name(one.row),
+        add("unit", lambda one: one.row.measure.unit.name, {
+            "unit": lambda one: one.row.measure.unit.name,
+            "tolerance": lambda one: _rounded(one.row.measure.unit.scale * one.row.measure.tolerance),
         }, visible=False),
         add("folds", lambda one: number(one.row.folds, 0), {"folds": lambda one: one.row.folds}, visible=False),
     ]  # fmt: skip
 
 
-def _claim_values(unit: Unit) -> dict[str, Value]:
+def _claim_values() -> dict[str, Value]:
     """The values of a claim; None where the source states none."""
 
-    def of_claim(value: Callable[[Claim], Any]) -> Value:
-        return lambda one: None if one.row.claim is None else value(one.row.claim)
+    def of_claim(value: Callable[[Claim, Unit], Any]) -> Value:
+        return lambda one: None if one.row.claim is None else value(one.row.claim, one.row.measure.unit)
 
     return {
-        "claimed": of_claim(lambda claim: claim.printed),
-        "claimed_low": of_claim(lambda claim: _rounded(ends((claim.low, claim.high), unit)[0])),
-        "claimed_high": of_claim(lambda claim: _rounded(ends((claim.low, claim.high), unit)[1])),
-        "claimed_deviation": of_claim(lambda claim: _converted(claim.deviation, lambda sd: _rounded(unit.scale * sd))),
-        "claimed_trainings": of_claim(lambda claim: claim.trainings),
+        "claimed": of_claim(lambda claim, unit: claim.printed),
+        "claimed_low": of_claim(lambda claim, unit: _rounded(ends((claim.low, claim.high), unit)[0])),
+        "claimed_high": of_claim(lambda claim, unit: _rounded(ends((claim.low, claim.high), unit)[1])),
+        "claimed_deviation": of_claim(
+            lambda claim, unit: _converted(claim.deviation, lambda sd: _rounded(unit.scale * sd))
+        ),
+        "claimed_trainings": of_claim(lambda claim, unit: claim.trainings),
     }
 
 
-def _interval_columns(unit: Unit, results: Sequence[Outcome]) -> list[Column]:
+def _interval_columns(results: Sequence[Outcome]) -> list[Column]:
     """The 95% intervals of the mean and of the difference, the lower number first."""
-    means = [(one.judgement.measured.interval, unit.number) for one in results]
-    differences = [(one.judgement.interval, unit.difference) for one in results]
+    units = [one.row.measure.unit for one in results]
+    means = [_ends(one.judgement.measured.interval, unit.number) for one, unit in zip(results, units, strict=True)]
+    differences = [_ends(one.judgement.interval, unit.difference) for one, unit in zip(results, units, strict=True)]
     built = []
-    for head, name, sign, spare, intervals in (
+    for head, name, sign, spare, pairs in (
         ("95% interval", "mean", "", 5, means),
         ("its 95% interval", "difference", "+z", 1, differences),
     ):
-        pairs = [sorted(map(convert, interval)) if interval else None for interval, convert in intervals]
-        cells = [" to ".join(f"{end:{sign}.{unit.digits}f}" for end in pair) if pair else "-" for pair in pairs]
+        cells = [
+            " to ".join(f"{end:{sign}.{unit.digits}f}" for end in pair) if pair else "-"
+            for pair, unit in zip(pairs, units, strict=True)
+        ]
         values = {
             f"{name}_{side}": [pair[i] if pair else None for pair in pairs] for i, side in enumerate(("low", "high"))
         }
         built.append(Column(head, cells, spare=spare, values=values))
     return built
+
+
+def _ends(interval: Interval | None, convert: Callable[[float], float]) -> list[float] | None:
+    return sorted(map(convert, interval)) if interval else None
+
+
+def _number(outcome: Outcome, value: float | None) -> float | None:
+    """A value of the metric in the unit of the row."""
+    return _converted(value, outcome.row.measure.unit.number)
 
 
 def _converted(value: float | None, convert: Callable[[float], float]) -> float | None:
@@ -182,13 +200,12 @@ def caption(table: Table) -> str:
 
 def rule(table: Table, results: Sequence[Outcome]) -> str:
     """The rule of the verdict, and how many false verdicts to expect."""
-    tolerance = f"{table.unit.scale * table.tolerance:.6f}".rstrip("0").rstrip(".")
     judged = sum(outcome.judgement.half_width is not None for outcome in results)
     text = (
         "Measured: mean ± standard deviation over the seeds, and the 95% interval of the mean. Verdict: from the 95% "
         "interval of the difference between the mean and the claim, and from the tolerance. A printed claim stands for "
         "all values that round to it; the difference is the distance from the nearest of them. The claim is taken for "
-        f"one more result of the same training unless its source states otherwise. The tolerance is {tolerance}. "
+        f"one more result of the same training unless its source states otherwise. {_tolerances(table)} "
         "Better or worse: the interval excludes zero and reaches beyond the tolerance. Reproduced: it lies inside the "
         "tolerance, or it contains zero with a half-width of at most the tolerance. Inconclusive: neither."
     )
@@ -201,6 +218,14 @@ def rule(table: Table, results: Sequence[Outcome]) -> str:
     return text
 
 
+def _tolerances(table: Table) -> str:
+    """The sentence on the tolerance of each metric and unit."""
+    texts = {measure.printed_tolerance: measure.unit.heading for measure in table.measures}
+    if len(texts) == 1:
+        return f"The tolerance is {''.join(texts)}."
+    return f"The tolerance is {', '.join(f'{tolerance} ({heading})' for tolerance, heading in texts.items())}."
+
+
 # -- formats ----------------------------------------------------------------------------------------------------------
 
 
@@ -208,7 +233,7 @@ def _printed(table: Table, results: Sequence[Outcome], shown: Sequence[Column]) 
     """These columns under the title; below them the counts, the remarks, and the rule of the verdict."""
     notes = [
         Note(f"{counts(results)}.", "bold"),
-        *(Note(f"{remark}.", "yellow") for remark in remarks(table, results)),
+        *(Note(f"{remark}.", "yellow") for remark in remarks(results)),
         Note(rule(table, results)),
     ]
     return Printed(caption(table), shown, notes)
@@ -222,26 +247,23 @@ def numbered(table: Table, results: Sequence[Outcome]) -> list[Column]:
 def as_json(table: Table, results: Sequence[Outcome]) -> str:
     """The values of the columns as JSON, with notes and the seeds' own values."""
     rows = [
-        {**values, "notes": outcome.row.notes, "runs": [_run(record, table.unit) for record in outcome.records]}
+        {**values, "notes": outcome.row.notes, "runs": [_run(outcome, record) for record in outcome.records]}
         for values, outcome in zip(records(columns(table, results)), results, strict=True)
     ]
     content = {
         "title": table.title,
-        "metric": metrics.join(table.part, table.metric.name),
-        "unit": table.unit.name,
-        "tolerance": _rounded(table.unit.scale * table.tolerance),
         "expected_false_verdicts": _rounded(expected_false_verdicts(results)),
         "rows": rows,
-        "remarks": remarks(table, results),
+        "remarks": remarks(results),
     }
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def _run(record: Record, unit: Unit) -> dict[str, Any]:
+def _run(outcome: Outcome, record: Record) -> dict[str, Any]:
     return {
         "seed": record.seed,
         "fold": record.fold,
         "state": record.state,
-        "value": _converted(record.value, unit.number),
+        "value": _number(outcome, record.value),
         "reason": record.reason or None,
     }

@@ -16,9 +16,9 @@ from fitbench.metrics import Metric
 from fitbench.record import reading
 from fitbench.record.folder import State
 from fitbench.tables.bootstrap import deviation
-from fitbench.tables.definition import Table
+from fitbench.tables.definition import Measure, Table
 from fitbench.tables.measured import Record, run_folder
-from fitbench.tables.outcome import evaluation_sets
+from fitbench.tables.outcome import evaluation_sets, of_rows
 from fitbench.tasks import task_of, threshold_of
 
 
@@ -33,25 +33,26 @@ def with_deviations(table: Table, records: Sequence[Record], configurations: Map
         records: those of its runs.
         configurations: of each measured row by its label; they say where the runs are.
     """
-    if table.metric.proportion:
-        return list(records)
-    rows = {row.label: row for row in table.rows}
-    by_row = {label: [record for record in records if record.row == label] for label in rows}
-    needed = {label for label, row in rows.items() if not evaluation_sets(row, by_row[label]).same}
+    by_row = of_rows(table, records)
+    needed = {
+        row.key: row.measure
+        for row in table.rows
+        if not (row.measure.metric.proportion or evaluation_sets(row, by_row[row.key]).same)
+    }
     return [
-        _with_deviation(record, table.metric, rows[record.row].part, configurations[record.row])
-        if record.row in needed and record.state == State.finished.value
+        _with_deviation(record, measure, configurations[record.row])
+        if record.state == State.finished.value and (measure := needed.get((record.row, record.metric)))
         else record
         for record in records
     ]
 
 
-def _with_deviation(record: Record, metric: Metric, part: str, config: Config) -> Record:
+def _with_deviation(record: Record, measure: Measure, config: Config) -> Record:
     folder = run_folder(config, record.seed, record.fold)
     try:
         result = reading.read_result(folder)
-        score = _score(metric, config, result)
-        predictions = _predictions(part, folder, result)
+        score = _score(measure.metric, config, result)
+        predictions = _predictions(measure.part, folder, result)
         return replace(record, bootstrap_deviation=deviation(score, predictions.targets, predictions.outputs))
     except FitbenchError as error:
         return replace(record, reason=f"no bootstrap: {str(error).removeprefix(f'{folder}/')}")

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Ge, Len
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    model_validator,
+)
 
 from fitbench.config.annotations import Allowed, Name
+from fitbench.tables.definition import CHOICES
 from fitbench.tables.metric import DEFAULT
 from fitbench.tables.units import UnitName
 
@@ -40,12 +50,22 @@ Printed = Annotated[
     StringConstraints(pattern=r"^-?[0-9]+(\.[0-9]+)?$"),
     Allowed("a number in quotes, such as '8.40': YAML drops the last zero of a number without them"),
 ]
+WithDeviation = Annotated[
+    str,
+    Strict(),
+    StringConstraints(pattern=r"^-?[0-9]+(\.[0-9]+)?( ?± ?[0-9]+(\.[0-9]+)?)?$"),
+]
+CLAIMED = (
+    f"a number in quotes, such as '8.40' (YAML drops the last zero of a number without them), one with its deviation, "
+    f"such as '84.3 ± 1.5', a range ['low', 'high'], or '{NONE_STATED}'"
+)
+OneClaim = Literal["none stated"] | WithDeviation | Annotated[list[Printed], Len(2, 2)]
 Claimed = Annotated[
-    Literal["none stated"] | Printed | Annotated[list[Printed], Len(2, 2)],
-    Allowed(
-        f"a number in quotes, such as '8.40' (YAML drops the last zero of a number without them), a range "
-        f"['low', 'high'], or '{NONE_STATED}'"
-    ),
+    Literal["none stated"]
+    | WithDeviation
+    | Annotated[list[Printed], Len(2, 2)]
+    | Annotated[dict[str, Annotated[OneClaim, Allowed(CLAIMED)]], Len(1)],
+    Allowed(f"{CLAIMED}; or one of these for each metric"),
 ]
 TestSet = Annotated[
     str,
@@ -56,60 +76,100 @@ TestSet = Annotated[
         "digits of the data's SHA-256, in quotes"
     ),
 ]
+Tolerance = Annotated[float, Strict(), Ge(0)]
+Chosen = Annotated[
+    dict[
+        str,
+        Annotated[
+            str,
+            Strict(),
+            StringConstraints(pattern=rf"^({'|'.join(CHOICES)})(, .+)?$"),
+            Allowed(f"{', '.join(CHOICES[:-1])} or '{CHOICES[-1]}', with more behind a comma"),
+        ],
+    ],
+    Allowed("keys of the configuration, each with how it was chosen"),
+]
 Overrides = Annotated[
     list[Annotated[str, Strict()]], AfterValidator(_check_overrides), Allowed("a list of texts such as model=mlp")
 ]
 
 
 class Section(BaseModel):
-    """The table or a row of it. No other key is allowed."""
+    """The table or a part of it. No other key is allowed."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
-class RowFile(Section):
-    """A row of table.yaml."""
+class MeasureFile(Section):
+    """An entry of `metrics` of table.yaml."""
 
-    label: Text = Field(description="the name of the row; each row has another")
-    claimed: Claimed = Field(
-        description="the claimed value as it is printed, in quotes and in the table's unit; or a range of two, or "
-        "'none stated'"
+    metric: Text = Field(description="as `metric` of a table with one metric")
+    unit: UnitName = Field(description="as `unit` of a table with one metric")
+    tolerance: Tolerance = Field(ABSENT, description="as `tolerance` of a table with one metric")
+
+
+class ExplanationFile(Section):
+    """`explained_by` of a row."""
+
+    row: Text = Field(description="the label of another row, with the same claim, that is reproduced itself")
+    with_: Text = Field(
+        alias="with", description="the name of a group of `settings`, in which alone the two rows differ"
     )
-    deviation: Printed = Field(ABSENT, description="the standard deviation of the claimed trainings, if it is stated")
-    trainings: Count = Field(1, description="the number of trainings whose mean is claimed")
-    test_examples: Count = Field(ABSENT, description="as of the table, if it differs in this row")
-    test_set: TestSet = Field(ABSENT, description="as of the table, if it differs in this row")
-    source: Text = Field(ABSENT, description="where this row is claimed, if not where the table is")
-    notes: AnyText = Field("", description="what the reader of the table must know of the row")
+
+
+class Settings(Section):
+    """What a row, a line of a matrix, a column and a cell can set."""
+
+    test_examples: Count = Field(ABSENT, description="as of the table, if it differs here")
+    test_set: TestSet = Field(ABSENT, description="as of the table, if it differs here")
+    source: Text = Field(ABSENT, description="where this is claimed, if not where the table is")
+    notes: AnyText = Field("", description="what the reader of the table must know")
     experiment: AnyText = Field("", description="the name of a file in conf/experiment/, which the runs begin with")
-    overrides: Overrides = Field([], description="the configuration of the row's runs, after that of the table")
-    metric: Text = Field(
-        ABSENT, description="the table's metric on another part, as val_mae in a table of test_mae, if it differs"
+    overrides: Overrides = Field([], description="the configuration of the runs, after that of the table")
+    chosen: Chosen = Field(
+        {},
+        description="how settings that the source leaves open were chosen: a key of the configuration, and source, "
+        "validation or 'first guess', with more behind a comma",
     )
     seeds: Count = Field(ABSENT, description="the number of seeds, if it differs from the table's")
     folds: Folds = Field(ABSENT, description="the number of folds, if it differs from the table's")
     deterministic: Flag = Field(False, description="true: training has no chance in it, so one seed is enough")
-    measured: Flag = Field(True, description="false: the row is only quoted; it has no runs")
 
     @model_validator(mode="after")
-    def _check_claim(self) -> RowFile:
-        if self.deviation is None:
-            return self
-        if float(self.deviation) < 0:
-            raise ValueError(f"deviation is {self.deviation!r}; it must be at least 0")
-        if self.trainings < 2:
-            raise ValueError(
-                f"trainings is {self.trainings}; it must be 2 or more, the number of trainings that the deviation is of"
-            )
-        if isinstance(self.claimed, list):
-            raise ValueError("deviation goes with one claimed number, and not with a range")
-        return self
-
-    @model_validator(mode="after")
-    def _check_runs(self) -> RowFile:
+    def _check_overrides(self) -> Settings:
         _refuse_other_runs(self.overrides, self.folds)
         if self.deterministic and self.seeds not in (None, 1):
             raise ValueError(f"seeds is {self.seeds}; a deterministic row has one seed")
+        return self
+
+
+class CellFile(Settings):
+    """A cell of a matrix; a row without its label."""
+
+    claimed: Claimed = Field(
+        description="the claimed value as it is printed, in quotes and in the table's unit; or with its deviation, as "
+        "'84.3 ± 1.5'; or a range of two; or 'none stated'; in a table of several metrics, one for each: {METRIC: ..}"
+    )
+    deviation: Printed = Field(ABSENT, description="the standard deviation of the claimed trainings, if it is stated")
+    trainings: Count = Field(
+        ABSENT, description="the number of trainings whose mean is claimed, if it differs from the table's"
+    )
+    metric: Text = Field(
+        ABSENT, description="the table's metric on another part, as val_mae in a table of test_mae, if it differs"
+    )
+    explained_by: ExplanationFile = Field(
+        ABSENT, description="the row that explains why this one is better or worse: {row: LABEL, with: GROUP}"
+    )
+
+
+class RowFile(CellFile):
+    """A row of table.yaml."""
+
+    label: Text = Field(description="the name of the row; each row has another")
+    measured: Flag = Field(True, description="false: the row is only quoted; it has no runs")
+
+    @model_validator(mode="after")
+    def _check_runs(self) -> RowFile:
         has_configuration = bool(self.overrides or self.experiment.strip())
         if self.measured and not has_configuration:
             raise ValueError(
@@ -121,6 +181,25 @@ class RowFile(Section):
         return self
 
 
+Line = Annotated[Settings, BeforeValidator(lambda value: {} if value is None else value)]
+Lines = Annotated[dict[Text, Line], Len(1), Allowed("names, each with what its cells set")]
+Cell = Annotated[CellFile, BeforeValidator(lambda value: value if isinstance(value, dict) else {"claimed": value})]
+
+
+class MatrixFile(Section):
+    """`matrix` of table.yaml: lines down, columns across, and a claim in each cell."""
+
+    down: Text = Field("model", description="what the lines are, as network")
+    across: Text = Field("data set", description="what the columns are")
+    lines: Lines = Field(description="the name of each line, and what its cells set")
+    columns: Lines = Field(description="the name of each column, and what its cells set, after the line")
+    cells: Annotated[
+        dict[Text, Annotated[dict[Text, Cell], Len(1)]], Len(1), Allowed("for each line a claim for each column")
+    ] = Field(
+        description="for each line and column the claim, or all keys of a cell; a cell that is absent has no runs"
+    )
+
+
 class TableFile(Section):
     """The whole of table.yaml."""
 
@@ -129,18 +208,22 @@ class TableFile(Section):
     source: Text = Field(ABSENT, description="where the table is published")
     study: Name = Field(ABSENT, description="the study of the runs; absent: the name of the folder")
     metric: Text = Field(
-        DEFAULT,
-        description="what is claimed and measured: a metric of the task, such as macro_f1 or mae; of the test part "
-        "unless it begins with val_ or train_",
+        ABSENT,
+        description=f"what is claimed and measured: a metric of the task, such as macro_f1 or mae; of the test part "
+        f"unless it begins with val_ or train_; absent: {DEFAULT}",
     )
     unit: UnitName = Field(
+        ABSENT,
         description="how the numbers are stated: a share from 0 to 1 (accuracy), 100 times what is missing to 1 "
-        "(error_percent), 100 times the value (percent), or the value of a metric that is no share"
+        "(error_percent), 100 times the value (percent), or the value of a metric that is no share",
     )
-    tolerance: Annotated[float, Strict(), Ge(0)] = Field(
+    tolerance: Tolerance = Field(
         ABSENT,
         description="the difference that does not matter, in the table's unit; absent: half a percentage point, or one "
         "test example where that is more. A metric that is no share needs it",
+    )
+    metrics: Annotated[list[MeasureFile], Len(1)] = Field(
+        ABSENT, description="several metrics, each with its unit and its tolerance, in place of the three keys above"
     )
     test_examples: Count = Field(
         description="the number of examples that the claims were measured on; of a val_ metric those of validation, "
@@ -148,6 +231,7 @@ class TableFile(Section):
     )
     test_set: TestSet = Field(description="whether these are the examples that our runs are measured on")
     seeds: Count = Field(description="the number of runs of each row; their seeds are 0, 1, ..")
+    trainings: Count = Field(1, description="the number of trainings whose mean each claim is")
     folds: Folds = Field(
         ABSENT,
         description="the number of runs of each seed, each of which holds back another fold of the training examples; "
@@ -159,12 +243,31 @@ class TableFile(Section):
         "data/ and experiment/ are searched besides those of fitbench",
     )
     overrides: Overrides = Field([], description="the configuration that all runs of the table share")
-    rows: Annotated[list[RowFile], Len(1), Allowed("a list of rows")] = Field(description="the rows, see below")
+    settings: dict[Text, Annotated[list[Text], Len(1)]] = Field(
+        {},
+        description="named groups of keys, as 'the recipe of its source': [optimizer, training], for explained_by",
+    )
+    chosen: Chosen = Field({}, description="how open settings of all rows were chosen; see rows")
+    rows: Annotated[list[RowFile], Len(1), Allowed("a list of rows")] = Field(ABSENT, description="the rows, see below")
+    matrix: MatrixFile = Field(ABSENT, description="a matrix in place of rows, see below")
 
     @model_validator(mode="after")
-    def _check_rows(self) -> TableFile:
+    def _check_layout(self) -> TableFile:
         _refuse_other_runs(self.overrides, self.folds)
-        labels = [row.label for row in self.rows]
+        if (self.rows is None) == (self.matrix is None):
+            raise ValueError(
+                "a table has either rows or a matrix" + (", not both" if self.rows else "; both are missing")
+            )
+        if self.metrics is not None and (self.metric, self.unit, self.tolerance) != (None, None, None):
+            raise ValueError("metrics is there, so metric, unit and tolerance stand in its entries")
+        if self.metrics is None and self.unit is None:
+            choices = ", ".join(get_args(UnitName))
+            raise ValueError(f"unit is missing; it must be one of {choices}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_labels(self) -> TableFile:
+        labels = [row.label for row in self.rows or ()]
         for label in labels:
             if labels.count(label) > 1:
                 raise ValueError(f"rows: {labels.count(label)} rows have the label {label!r}")

@@ -9,10 +9,10 @@ from pathlib import Path
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.formats import FORMATS
-from fitbench.tables import definition, launching, planning, rendering
+from fitbench.tables import choosing, launching, planning, rendering
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import Table
-from fitbench.tables.measured import read_runs
+from fitbench.tables.measured import read_runs, with_committed
 from fitbench.tables.outcome import outcomes
 from fitbench.tables.reading import read
 from fitbench.tables.sampling import with_deviations
@@ -23,7 +23,7 @@ def table(
     name: str,
     run: bool = False,
     write: bool = False,
-    rows: str | None = None,
+    rows: Sequence[str] | None = None,
     seeds: int | None = None,
     outputs: Path = Path("outputs"),
     format: str = "table",
@@ -37,7 +37,7 @@ def table(
         name: the folder of the table, or its name below experiments/.
         run: train what is missing first.
         write: bring README.md, results.csv and the plot beside table.yaml up to date.
-        rows: parts of labels with commas between them, which select rows; None for all.
+        rows: numbers, parts of labels or patterns, which select rows; None for all.
         seeds: how many seeds; None for those of the table.
         outputs: where runs are recorded.
         format: one of `formats.FORMATS`.
@@ -56,7 +56,7 @@ def table(
         raise RequestError("--dry-run writes nothing; leave out --write")
     if write and (rows is not None or seeds is not None):
         raise RequestError("--write records the whole table; leave out --rows and --seeds")
-    wanted = definition.part(read(definition.find(name)), rows, seeds)
+    wanted = choosing.part(read(choosing.find(name)), rows, seeds)
     wanted = replace(wanted, config_dirs=(*config_dirs, *wanted.config_dirs))
     composed = configurations(wanted, outputs)
     if dry_run:
@@ -75,7 +75,7 @@ def table(
 
 
 def _show(table: Table, configurations: Mapping[str, Config], format: str, write: bool) -> None:
-    records = with_deviations(table, read_runs(table, configurations), configurations)
+    records = with_committed(table, with_deviations(table, read_runs(table, configurations), configurations))
     rendering.print_table(table, outcomes(table, records), format)
     if write:
         from fitbench.tables.record import write_record

@@ -1,0 +1,86 @@
+"""Which table a command is about, and which of its rows and seeds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from fitbench.config.errors import nearest
+from fitbench.config.folder import conf_folder
+from fitbench.errors import RequestError
+from fitbench.tables.definition import FILE, FOLDER, Row, Table
+
+NUMBERS = re.compile(r"\d+(-\d+)?(\s*,\s*\d+(-\d+)?)*")
+WILDCARDS = re.compile(r"[*?\[]")
+
+
+def find(name: str) -> Path:
+    """The folder of a table: its path, the path of its table.yaml, or its name.
+
+    A name is looked for below experiments/ of the current folder, and then among the tables that ship with fitbench.
+
+    Raises:
+        RequestError: there is no such table.
+    """
+    path = Path(name)
+    for folder in (path, path.parent if path.name == FILE else FOLDER / path, shipped() / path):
+        if (folder / FILE).is_file():
+            return folder
+    if "=" in name:
+        raise RequestError(f"{name}: the folder of a table is expected here; overrides follow it, after --run")
+    names = sorted({path.parent.name for place in (FOLDER, shipped()) for path in place.glob(f"*/{FILE}")})
+    near = nearest(path.name, names, f"{FOLDER}/")
+    raise RequestError(f"{name}: no {FILE} there" + (near or f"; there are {', '.join(names) or 'none'} in {FOLDER}"))
+
+
+def shipped() -> Path:
+    """The folder of the tables that ship with fitbench: beside its configurations."""
+    return conf_folder().parent / FOLDER
+
+
+def part(table: Table, rows: Sequence[str] | None, seeds: int | None) -> Table:
+    """The table with some of its rows and fewer seeds.
+
+    Args:
+        table: the whole table.
+        rows: numbers of rows such as '3' and '1,5-7', parts of labels such as 'LeNet-5, distortions', and patterns of
+            whole labels such as 'LeNet-*'; None for all rows. Case does not count.
+        seeds: how many; None for all.
+
+    Raises:
+        RequestError: no row fits one of `rows`, or there are not so many seeds.
+    """
+    chosen = table.rows if rows is None else _chosen(table, rows)
+    if seeds is not None:
+        most = max(row.wanted for row in table.rows)
+        if not 1 <= seeds <= most:
+            raise RequestError(f"--seeds is {seeds}; {table.folder / FILE} has 1 to {most}")
+        chosen = tuple(replace(row, seeds=row.seeds[:seeds], wanted=min(row.wanted, seeds)) for row in chosen)
+    return replace(table, rows=chosen)
+
+
+def _chosen(table: Table, texts: Sequence[str]) -> tuple[Row, ...]:
+    numbers: set[int] = set()
+    for text in texts:
+        fitting = {row.number for row in table.rows if _fits(row, text.strip())}
+        if not fitting:
+            labels = "\n".join(dict.fromkeys(f"  {row.number}. {row.label}" for row in table.rows))
+            raise RequestError(f"--rows: no row of {table.folder / FILE} fits {text!r}; there are\n{labels}")
+        numbers |= fitting
+    return tuple(row for row in table.rows if row.number in numbers)
+
+
+def _fits(row: Row, text: str) -> bool:
+    if NUMBERS.fullmatch(text):
+        return any(_covers(numbers, row.number) for numbers in text.split(","))
+    label, pattern = row.label.casefold(), text.casefold()
+    return fnmatchcase(label, pattern) if WILDCARDS.search(pattern) else bool(pattern) and pattern in label
+
+
+def _covers(numbers: str, number: int) -> bool:
+    """Whether '3' or '5-7' covers a number."""
+    first, _, last = numbers.partition("-")
+    return int(first) <= number <= int(last or first)
