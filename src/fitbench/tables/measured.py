@@ -210,7 +210,7 @@ def read_csv(path: Path) -> list[Record]:
         ) from error
 
 
-# -- what is committed beside the run folders ---------------------------------------------------------------------------
+# -- what is committed beside the run folders -------------------------------------------------------------------------
 
 
 def with_committed(table: Table, records: Sequence[Record]) -> list[Record]:

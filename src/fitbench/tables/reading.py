@@ -165,7 +165,15 @@ def _rows(
             chosen=tuple({**file.chosen, **row.chosen}.items()) if row.measured else (),
         )
         for measure, claimed in _claims(row, measures)
+        for measure in [_with_examples(measure, row.test_examples or file.test_examples)]
     ]
+
+
+def _with_examples(measure: Measure, examples: int) -> Measure:
+    """The measure with a tolerance of at least one of a row's test examples, below which nothing can be measured."""
+    if not measure.metric.proportion:
+        return measure
+    return replace(measure, tolerance=max(measure.tolerance, 1 / examples))
 
 
 def _claims(row: RowFile, measures: Mapping[str, Measure]) -> list[tuple[Measure, Any]]:

@@ -13,7 +13,7 @@ from fitbench.columns import Column, Note, as_csv, column, print_tables, records
 from fitbench.columns import Table as Printed
 from fitbench.latex import latex
 from fitbench.markdown import markdown
-from fitbench.tables.definition import Claim, Table
+from fitbench.tables.definition import Claim, Measure, Table
 from fitbench.tables.measured import Record
 from fitbench.tables.outcome import Outcome, counts, expected_false_verdicts
 from fitbench.tables.remarks import remarks
@@ -104,7 +104,7 @@ def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> lis
         add("metric", lambda one: one.row.measure.heading, {"metric": lambda one: one.row.measure.name}, right=False,
             visible=several),
         add("part", lambda one: metrics.PARTS[one.row.measure.part], {}, right=False,
-            visible=not several and len(table.measures) > 1),
+            visible=not several and len({measure.part for measure in table.measures}) > 1),
         add("claimed", lambda one: claimed(one.row.claim), _claim_values()),
         add("measured", mean_sd, {
             "mean": lambda one: _number(one, one.judgement.measured.mean),
@@ -219,11 +219,16 @@ def rule(table: Table, results: Sequence[Outcome]) -> str:
 
 
 def _tolerances(table: Table) -> str:
-    """The sentence on the tolerance of each metric and unit."""
-    texts = {measure.printed_tolerance: measure.unit.heading for measure in table.measures}
-    if len(texts) == 1:
-        return f"The tolerance is {''.join(texts)}."
-    return f"The tolerance is {', '.join(f'{tolerance} ({heading})' for tolerance, heading in texts.items())}."
+    """The sentence on the tolerance of each metric and unit; a row may have a larger one."""
+    least: dict[str, Measure] = {}
+    for measure in table.measures:
+        known = least.setdefault(measure.unit.heading, measure)
+        least[measure.unit.heading] = min(known, measure, key=lambda each: each.tolerance)
+    texts = [measure.printed_tolerance for measure in least.values()]
+    if len(least) > 1:
+        texts = [f"{text} ({heading})" for text, heading in zip(texts, least, strict=True)]
+    larger = any(measure.tolerance > least[measure.unit.heading].tolerance for measure in table.measures)
+    return f"The tolerance is {', '.join(texts)}{', or one test example where that is more' * larger}."
 
 
 # -- formats ----------------------------------------------------------------------------------------------------------
