@@ -27,6 +27,7 @@ COMPOSED = {
     "boston": ("data=boston_housing", "model=mlp", "training.loss=huber"),
     "cars": ("data=auto_mpg", "model=mlp"),
     "function": ("data=function", "data._target_=mine.load", "+data.folder=sets", "+data.depth=3", "model=mlp"),
+    "series": ("data=ucr", "data.name=JapaneseVowels", "data.lengths=cubic", "model=fcn"),
     "iris": ("data=sklearn", "data.name=iris", "model=mlp", "training.class_weight=balanced"),
 }
 CHANGED = {  # from the default

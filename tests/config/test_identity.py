@@ -150,6 +150,13 @@ def test_keys_of_arrays_that_are_newer_than_a_recorded_run_rename_it_only_where_
     assert run_id(from_values(now)) != run_id(from_values(recorded))
 
 
+def test_series_are_of_the_same_run_without_the_key_of_their_length(values, bases):
+    recorded, longer = values("series"), values("series", {"data.steps": 29})
+    del recorded["data"]["steps"]
+    assert run_id(from_values(recorded)) == run_id(bases["series"]) == "JapaneseVowels-fcn-adam-6287c00b-s0"
+    assert run_id(from_values(longer)) != run_id(bases["series"])
+
+
 @pytest.mark.parametrize(
     ("base", "names"), [("npz", "letters-lenet5-adagrad"), ("convnet", "mnist_5k-convnet-momentum")]
 )

@@ -145,6 +145,7 @@ IMPOSSIBLE = [  # base, key, values, what is allowed
     ("default", "device", ("tpu", "gpu:", "cpu:0"), "auto, cpu, gpu or gpu:N"),
     ("folder", "data.image_size", ([28], [0, 28], [28, 5000]), "[height, width], each from 1 to 4096"),
     ("folder", "data.test_fraction", (-0.1, 1.0, NAN), "a number from 0 and below 1, or null"),
+    ("series", "data.steps", (0, 1, 2**31), "a whole number from 2"),
     (
         "default",
         "model._target_",
@@ -281,6 +282,7 @@ def test_number_that_json_cannot_hold_is_refused_in_sections_with_free_keys_too(
         ("default", "training.loss", {"_target_": "keras.losses.CategoricalFocalCrossentropy", "gamma": 1.5}),
         ("iris", "training.class_weight", {"setosa": 0.0, "versicolor": 2.5, "virginica": 1.0}),
         ("csv", "data.target", ["price", "rooms"]),
+        ("series", "data.steps", 29),
     ],
 )
 def test_value_at_the_limit_is_taken(values, base, key, value):
@@ -522,6 +524,7 @@ KFOLD = ("training.validation=kfold", "training.folds=5", "fold=0")
         (["task=multilabel", "training.threshold=auto", "training.validation_split=0"], "hold some examples back, or"),
         (["task=multilabel", "training.threshold=auto", *KFOLD], "this is the fold that is measured; give a number"),
         (["data=sklearn", "data.name=iris", "data.test_fraction=0"], "hold back folds: training.validation=kfold"),
+        (["data=ucr", "data.name=GunPoint", "model=fcn", "data.steps=9"], "data.steps=9 goes with data.lengths, but"),
         (["data=signals", "data.path=a.ts", "model=fcn", "data.test_fraction=0"], "leaves no test part, and training."),
         (
             ["model=nearest_mean", "training.class_weight=balanced"],

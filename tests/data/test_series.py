@@ -241,6 +241,25 @@ def test_series_are_interpolated_to_the_longest_of_training(tmp_path, caplog, me
     assert of_a_run.x_test[..., 0].tolist() == [[0, 1, 2, 3, 4], [7] * 5]
 
 
+@pytest.mark.parametrize("steps", [2, 4, 9])
+def test_series_are_interpolated_to_the_steps_of_the_configuration(tmp_path, steps):
+    of_four, of_six = HEADER.format("a b") + "0,2,1,5:a\n3,0,2,2:b\n", HEADER.format("a b") + "4,1,0,3,3,8:a\n"
+    dataset = load(tmp_path, of_four, of_six, lengths="cubic", steps=steps)
+    assert dataset.x_train.shape == (2, steps, 1)
+    places = np.linspace(0, 5, steps)
+    expected = interp1d(np.arange(6), [4, 1, 0, 3, 3, 8], kind="cubic")(places)
+    np.testing.assert_allclose(dataset.x_test[0, :, 0], expected, atol=1e-5)
+    of_a_run = loading.load(settings(tmp_path / "A_TRAIN.ts", lengths="cubic", steps=steps), steps=5)
+    assert of_a_run.x_test.shape == (1, 5, 1)  # the length of a model comes first
+
+
+def test_steps_that_do_not_fit_into_memory_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("fitbench.data.series.memory_limit", lambda: 100)
+    message = r"^data\.steps=7: the series would take 112 bytes of memory, and there is memory for 100;"
+    with pytest.raises(RequestError, match=message):
+        load(tmp_path, ts("ab"), ts("ab", first=10), lengths="linear", steps=7)
+
+
 def test_one_length_of_all_series_is_said_once(tmp_path):
     load(tmp_path, ts("abab"), ts("ab", first=10))
     dataset = loading.load(settings(tmp_path / "A_TRAIN.ts", lengths="linear"), steps=5)

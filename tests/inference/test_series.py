@@ -317,6 +317,7 @@ def test_weights_of_the_test_part_count_in_the_loss(evaluated, opened, tmp_path)
         (ARRAYS, "mnist_5k", [], "has images; the run takes arrays"),
         (TOKENS, "npz", ["data.path=a.npz", "data.vocabulary=9"], "not allowed here; data.vocabulary of the run"),
         (SERIES, "signals", ["data.path=a.ts", "data.lengths=null"], "not allowed here; data.lengths of the run"),
+        (SERIES, "signals", ["data.path=a.ts", "data.steps=9"], "not allowed here; data.steps of the run applies"),
         (SERIES, "ucr", ["data.standardize=null"], "not allowed here; the model prepares its examples itself"),
     ],
 )  # fmt: skip
@@ -458,7 +459,8 @@ def test_a_run_without_dataset_json_takes_images(tmp_path):
 def test_a_run_of_several_channels_and_unequal_lengths(configure, tmp_path, monkeypatch, capfd):
     backend.load(Backend.tensorflow)
     short = ["training.epochs=1", "training.early_stopping=null", "progress=false", f"outputs={tmp_path}/outputs"]
-    config = configure("data=ucr", "data.name=JapaneseVowels", "data.lengths=cubic", "model=linear", *short)
+    short.append("model=linear")
+    config = configure("data=ucr", "data.name=JapaneseVowels", "data.lengths=cubic", "data.steps=29", *short)
     folder = folder_of(config)
     train(config, folder)
     run = reader.open_run(folder)

@@ -10,6 +10,7 @@ from optuna.trial import FixedTrial
 from fitbench.analysis.search_record import short_names
 from fitbench.composition import Composer
 from fitbench.errors import RequestError
+from fitbench.search.identity import differences, identity
 from fitbench.search.request import Request, read_request
 from fitbench.search.space import Params, Space
 from fitbench.search.space_syntax import read_space
@@ -288,3 +289,12 @@ def test_grid_has_every_value(composer):
 def test_what_a_grid_cannot_have_is_refused(composer, texts, when, message):
     with pytest.raises(RequestError, match=message):
         space_of(composer, *texts, when=when).grid()
+
+
+def test_search_of_series_is_the_same_without_the_key_of_their_length(configure):
+    series = ("data=ucr", "data.name=GunPoint", "data.lengths=cubic", "model=fcn")
+    without, with_steps = (identity(1, Space(()), configure(*series, *more), []) for more in ([], ["data.steps=29"]))
+    assert "data.steps" not in without["configuration"]  # as searches recorded it before there was the key
+    assert differences(without, with_steps) == ["configuration.data.steps is absent there and 29 here"]
+    function = ("data=function", "data._target_=mine.load", "+data.steps=null", "model=mlp")
+    assert "data.steps" in identity(1, Space(()), configure(*function), [])["configuration"]

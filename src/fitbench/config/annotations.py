@@ -89,6 +89,7 @@ Count = Annotated[int, Ge(1), Le(LARGEST), WHOLE_NUMBER]
 CountFrom0 = Annotated[int, Ge(0), Le(LARGEST), WHOLE_NUMBER]
 Seed = Annotated[int, Ge(0), Lt(2**32), WHOLE_NUMBER, Allowed("a whole number from 0 to 4294967295")]
 Folds = Annotated[int, Ge(2), Le(LARGEST), WHOLE_NUMBER, Allowed("a whole number from 2")]
+Steps = Annotated[int, Ge(2), Le(LARGEST), WHOLE_NUMBER, Allowed("a whole number from 2")]
 Cores = Annotated[int, Ge(1), Le(1024), WHOLE_NUMBER]  # many more threads or processes take memory and do no work
 Real = Annotated[float, NUMBER]
 Positive = Annotated[float, Gt(0), NUMBER]

@@ -32,6 +32,7 @@ from fitbench.config.annotations import (
     Name,
     PathText,
     Seed,
+    Steps,
     as_list,
     expanded,
 )
@@ -400,7 +401,7 @@ class TableFile(FileWithTestPart, Table):
 
 
 class Lengths(StrEnum):
-    """How series of different lengths come to the length of the longest one of the training part."""
+    """How series of different lengths come to one length."""
 
     linear = "linear"
     cubic = "cubic"
@@ -414,9 +415,23 @@ class Series(Data):
     preprocess: None = Field(None, exclude=True, description="for images only")
     standardize: Standardize
     lengths: Lengths | None = Field(
-        description="linear or cubic: series of different lengths are interpolated to the length of the longest of the "
-        "training part; null: they are refused"
+        description="linear or cubic: series of different lengths are interpolated to one, that of `steps`; null: they "
+        "are refused"
     )
+    steps: Steps | None = Field(
+        None,
+        description="with `lengths`: the length that all series are interpolated to; null: that of the longest of the "
+        "training part",
+    )
+
+    @model_validator(mode="after")
+    def _check_steps(self) -> Series:
+        if self.steps is not None and self.lengths is None:
+            raise ValueError(
+                f"data.steps={self.steps} goes with data.lengths, but data.lengths is null; set data.lengths=linear or "
+                "data.lengths=cubic, or data.steps=null"
+            )
+        return self
 
 
 TEST_WORDS = {"TRAIN": "TEST", "Train": "Test", "train": "test"}

@@ -52,8 +52,8 @@ def load(data: Data, task: str = AUTO, steps: int | None = None, whole: bool = F
     """Read and check the data set that the configuration names. Its arrays are read-only.
 
     `task` is that of the configuration; with `auto` the targets decide it. Series are interpolated to
-    `steps`, if they are interpolated; by default to the longest of the training part. If `whole`, both parts are all
-    series of the one file, in its order.
+    `steps`, if they are interpolated; by default to `data.steps`, or to the longest of the training part. If `whole`,
+    both parts are all series of the one file, in its order.
 
     Files that have not changed since this process last read them are not read again, and a function of the user's with
     the same arguments and code is not called again, unless a file that its arrays are mapped from has changed. What was

@@ -11,6 +11,7 @@ import numpy as np
 from fitbench.config import AUTO, Lengths, Series, SeriesFiles, UcrSeries
 from fitbench.data.dataset import Dataset, assembled
 from fitbench.data.lengths import interpolated_note, span_of
+from fitbench.data.memory_limit import memory_limit
 from fitbench.data.repeated import repeated
 from fitbench.data.resampling import resampled
 from fitbench.data.series_file import read_series_file
@@ -38,11 +39,11 @@ def read_series(
         data: how the test part is drawn, and what is done about different lengths.
         paths: the file of the training part, and that of the test part if there is one; or one file with both parts.
         task: that of the configuration; with `auto` the labels decide.
-        steps: the length that a model takes; None: that of the longest series of the training part.
+        steps: the length that a model takes; None: `data.steps`, or that of the longest series of the training part.
         whole: both parts are all series of the one file, in its order.
 
     Raises:
-        RequestError: the file of the test part is that of the training part.
+        RequestError: the file of the test part is that of the training part, or `data.steps` needs too much memory.
         DataError: a file cannot be read, or the series do not fit together; the message names the file.
     """
     where = dict(zip(PARTS, [str(paths[0]), str(paths[-1])], strict=True))
@@ -62,7 +63,7 @@ def read_series(
     notes = (*notes, *drawn)
     if "test" in parts and not whole:
         notes = (*notes, *repeated(parts["train"].series, parts["test"].series, KINDS[SERIES].noun))
-    inputs, more = _of_one_length(parts, data.lengths, where, steps)
+    inputs, more = _of_one_length(parts, data, where, steps)
     targets = _targets(labels, parts["train"].classes, task, where)
     dataset = assembled(data.name, inputs, targets.arrays, targets.names, where["train"])
     dataset = replace(dataset, is_shuffled=not whole, rows_train=None if whole else rows["train"] + 1)
@@ -94,11 +95,12 @@ def _taken(
 
 
 def _of_one_length(
-    parts: Mapping[str, SeriesFile], method: Lengths | None, where: Mapping[str, str], wanted: int | None
+    parts: Mapping[str, SeriesFile], data: Series, where: Mapping[str, str], wanted: int | None
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """The series of each part, float32 [N, steps, channels], and what was done about different lengths.
 
     Raises:
+        RequestError: `data.steps` needs too much memory.
         DataError: they differ in length, and no method is given; or in their number of channels.
     """
     train, test = parts["train"], parts.get("test", parts["train"])
@@ -108,7 +110,10 @@ def _of_one_length(
             f"{counted(train.channels, 'channel')}, as in {where['train']}"
         )
     lengths = train.lengths if train is test else np.concatenate([train.lengths, test.lengths])
-    steps = wanted if wanted and method else int(train.lengths.max())
+    method, longest = data.lengths, int(train.lengths.max())
+    steps = longest if method is None else wanted or data.steps or longest
+    if data.steps == steps:
+        _check_steps(steps, len(lengths) * train.channels)
     others, span = int((lengths != steps).sum()), span_of(lengths.tolist())
     if others and method is None and wanted:
         raise DataError(
@@ -125,6 +130,16 @@ def _of_one_length(
     if "test" in parts:
         inputs["test"] = inputs["train"] if train is test else resampled(test.series, steps, method or Lengths.linear)
     return inputs, notes
+
+
+def _check_steps(steps: int, count: int) -> None:
+    """Refuse a length to which the series, `count` channels together, cannot be interpolated in memory."""
+    needed, limit = 4 * steps * count, memory_limit()
+    if needed > limit:
+        raise RequestError(
+            f"data.steps={steps}: the series would take {needed:,} bytes of memory, and there is memory for {limit:,}; "
+            "set fewer steps"
+        )
 
 
 # -- labels -----------------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 REFUSED = {  # keys, and why they are
     **dict.fromkeys(("preprocess", "standardize"), "the model prepares its examples itself"),
-    **{key: f"data.{key} of the run applies" for key in ("lengths", "vocabulary")},
+    **{key: f"data.{key} of the run applies" for key in ("lengths", "steps", "vocabulary")},
 }
 NOT_PARTS = ("name", "path", "inputs", *REFUSED)  # keys that do not decide the parts
 

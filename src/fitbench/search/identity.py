@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from fitbench.config import NOT_IDENTITY, OF_ONE_RUN, Config, plain, with_former_names
+from fitbench.config import NOT_IDENTITY, OF_ONE_RUN, Config, Series, plain, with_former_names
 from fitbench.config.identity import HASHED_AS, NEUTRAL
 from fitbench.config.nested import leaves
 from fitbench.search.objectives import Objective
@@ -55,11 +55,12 @@ def _common(config: Config, space: Space) -> dict[str, Any]:
     """The configuration that the trials have in common, by dotted key, without what the space decides."""
     keys = [parameter.key.replace("/", ".") for parameter in space.parameters]
     excluded = [*keys, *(key for key in NOT_IDENTITY if key not in OF_ONE_RUN)]
+    later = LATER | ({"data.steps": None} if isinstance(config.data, Series) else {})  # else it may be an argument
     values = plain(config)
     values["model"] = with_former_names(values["model"])  # a search of an earlier version stays the same search
     return {
         key: HASHED_AS[key].get(value, value) if key in HASHED_AS and isinstance(value, str) else value
         for key, value in leaves(values, lists=False)
         if not any(key == other or key.startswith(f"{other}.") for other in excluded)
-        and not (key in LATER and value == LATER[key])
+        and not (key in later and value == later[key])
     }
