@@ -81,7 +81,7 @@ Trust = Annotated[
     ),
 ]
 TableOrJson = Annotated[str, typer.Option("--format", help="table or json")]
-TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, markdown or latex")]
+TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, markdown, latex or html")]
 
 
 @app.command()
@@ -474,7 +474,7 @@ def table(
     dry_run: Annotated[
         bool, flag("--dry-run", help="print what --run would train and how long it takes; write nothing")
     ] = False,
-    format: Annotated[str, typer.Option(help="table, markdown, latex, csv or json")] = "table",
+    format: Annotated[str, typer.Option(help="table, markdown, latex, html, csv or json")] = "table",
 ) -> None:
     """Show a published table: claimed beside measured values, with a verdict."""
     from fitbench.tables.table import table as show_table
@@ -624,7 +624,7 @@ def evaluate(
     trust: Trust = False,
     outputs: Outputs = Path("outputs"),
     format: Annotated[
-        str, typer.Option("--format", help="table or json; with --out-of-fold also csv, markdown or latex")
+        str, typer.Option("--format", help="table or json; with --out-of-fold also csv, markdown, latex or html")
     ] = "table",
 ) -> None:
     """Evaluate the model of a finished run on other data with the same outputs, and record the metrics.

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from fitbench.charts.claims import ClaimPanel, ClaimRow, draw_claims
 from fitbench.metrics import Metric
+from fitbench.tables.cells import ends
 from fitbench.tables.definition import heading
 from fitbench.tables.outcome import Outcome
-from fitbench.tables.rendering import ends
 from fitbench.tables.units import Unit
 
 if TYPE_CHECKING:

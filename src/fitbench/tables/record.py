@@ -15,7 +15,7 @@ from fitbench.errors import FitbenchError
 from fitbench.markdown import as_markdown, escaped
 from fitbench.metrics import PARTS
 from fitbench.record.files import write_whole
-from fitbench.tables import measured, rendering
+from fitbench.tables import cells, measured, rendering
 from fitbench.tables.chart import chart
 from fitbench.tables.definition import FILE, Claim, Table
 from fitbench.tables.measured import Record
@@ -100,7 +100,7 @@ def _how(table: Table, results: Sequence[Outcome]) -> str:
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     spent = sum(record.seconds or 0 for record in finished)
     facts = [
-        f"- when: {escaped(when)} (UTC), {_runs(len(finished))}, {rendering.seconds(spent)} of training in all",
+        f"- when: {escaped(when)} (UTC), {_runs(len(finished))}, {cells.seconds(spent)} of training in all",
         *(f"- on: {text}" for text in _most(record.device for record in finished)),
         *(f"- with: {text}" for text in _most(record.versions for record in finished)),
         *(f"- at commit: {text}" for text in _most(record.commit for record in finished)),
