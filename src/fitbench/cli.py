@@ -475,11 +475,16 @@ def table(
         bool, flag("--dry-run", help="print what --run would train and how long it takes; write nothing")
     ] = False,
     format: Annotated[str, typer.Option(help="table, markdown, latex, html, csv or json")] = "table",
+    no_caption: Annotated[bool, flag("--no-caption", help="leave out the title")] = False,
+    no_notes: Annotated[bool, flag("--no-notes", help="leave out what stands below the table")] = False,
 ) -> None:
     """Show a published table: claimed beside measured values, with a verdict."""
     from fitbench.tables.table import table as show_table
 
-    status = show_table(experiment, run, write, rows, seeds, outputs, format, context.args, config_dir or (), dry_run)
+    status = show_table(
+        experiment, run, write, rows, seeds, outputs, format, context.args, config_dir or (), dry_run,
+        not no_caption, not no_notes,
+    )  # fmt: skip
     raise typer.Exit(status)
 
 

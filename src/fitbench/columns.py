@@ -174,6 +174,8 @@ def print_tables(out: Console, tables: Sequence[Table]) -> None:
     for i, each in enumerate(tables):
         if each.title:
             out.print("\n" * (i > 0) + clean(each.title), style="bold")
+        elif i > 0 and each.together > 1:
+            out.print()
         columns = signed(each.columns)
         parts = wrapped(columns, out.width) if each.wrapped and out.is_terminal else [columns]
         for part in parts:

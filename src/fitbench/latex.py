@@ -95,17 +95,17 @@ class _Cells:
         numbers = [number for number in found if number is not None]
         self.numbers = column.right and bool(numbers) and texts <= _NO_NUMBERS
         self.head = _tex_cell(column.head)
-        signs = [f"\\;{_sign(sign)}" * bool(sign) for sign in column.signs or [""] * len(column.cells)]
+        signs = column.signs or [""] * len(column.cells)
         if self.numbers:
             behind = [_behind(number, sign) for number, sign in zip(found, signs, strict=True)]
-            self.alignment, self.head = _s_column(numbers, max(behind, key=len)), f"{{{self.head}}}"
+            self.alignment, self.head = _s_column(numbers, _widest(behind)), f"{{{self.head}}}"
             self.cells = [
                 f"{{{_tex_cell(cell)}{text}}}" * bool(cell) if number is None else _number(number, text, mark)
                 for cell, number, text, mark in zip(column.cells, found, behind, marks, strict=True)
             ]
         else:
             self.alignment = "r" if column.right else "l"
-            self.cells = [_MARKED[mark].format(_tex_cell(cell)) + sign
+            self.cells = [_MARKED[mark].format(_tex_cell(cell)) + _sign(sign)
                           for cell, sign, mark in zip(column.cells, signs, marks, strict=True)]  # fmt: skip
 
 
@@ -122,12 +122,17 @@ def _s_column(numbers: Sequence[re.Match[str]], behind: str) -> str:
 
 def _behind(number: re.Match[str] | None, sign: str) -> str:
     """What stands behind the number of a cell: its deviation and its sign."""
-    return (rf"\,$\pm$\,{number['deviation']}" if number and number["deviation"] else "") + sign
+    return (rf"\,$\pm$\,{number['deviation']}" if number and number["deviation"] else "") + _sign(sign)
 
 
 def _sign(sign: str) -> str:
     """A sign behind a cell, as '(-)'; those of arithmetic are set as such."""
-    return re.sub("[-+=]", r"$\g<0>$", tex(sign))
+    return rf"\;{re.sub('[-+=]', lambda match: f'${match[0]}$', tex(sign))}" if sign else ""
+
+
+def _widest(behind: Sequence[str]) -> str:
+    """The widest of these texts: that with the most characters to be seen, a sign of arithmetic counting more."""
+    return max(behind, key=lambda text: (len(re.sub(r"\\.|\$", "", text)), text.count("$")))
 
 
 def _number(number: re.Match[str], behind: str, mark: Mark) -> str:

@@ -38,7 +38,7 @@ def _head(column: Column) -> str:
 
 
 def _cells(column: Column) -> list[str]:
-    cells = list(map(escaped, column.cells))
+    cells = [escaped(cell).rstrip() for cell in column.cells]  # a space before ** would show them as they are
     return (
         [MARKED[mark].format(cell) for cell, mark in zip(cells, column.marks, strict=True)] if column.marks else cells
     )

@@ -95,7 +95,7 @@ class Block:
         return self._side(lambda outcome: outcome.judgement.measured.mean)
 
     def _side(self, value: Callable[[Outcome], float | None]) -> Side:
-        return Side.of([[one and value(one) for one in line] for line in self.cells], self.metric)
+        return Side.of([[None if one is None else value(one) for one in line] for line in self.cells], self.metric)
 
     @property
     def has_ranks(self) -> bool:

@@ -125,7 +125,7 @@ def cell_texts(cell: Outcome | None, digits: int) -> tuple[str, str]:
 def _padded(cells: Sequence[str]) -> list[str]:
     """The cells with spaces behind a number without deviation, so that it stands below the numbers that have one."""
     room = max(len(behind) + len(sep) for cell in cells for _, sep, behind in [cell.partition(" ± ")])
-    return [cell + " " * room if cell[:1].isdigit() and " " not in cell else cell for cell in cells]
+    return [cell + " " * room if " " not in cell and cell != "-" else cell for cell in cells]
 
 
 def _marks(best: Sequence[bool]) -> list[Mark]:
@@ -152,8 +152,8 @@ def legend(made: Sequence[Block], matrix: Matrix, bold: bool) -> list[str]:
     found = {each for block in made for outcome in block.outcomes if (each := sign(outcome)).sign}
     meanings = {each.sign: each.meaning for each in found}
     order = [character for character, _ in SIGNS.values()]
-    texts = [f"{text} {meanings[text]}" for text in sorted(meanings, key=lambda text: order.index(text[0]))]
-    about = f"Verdict: {', '.join(texts)}" * bool(texts)
+    texts = [f"{text} {meanings[text]}" for text in sorted(meanings, key=lambda text: (order.index(text[0]), text))]
+    about = f"Signs: {', '.join(texts)}" * bool(texts)
     about += "; in parentheses: so far, because seeds are missing" * any(each.preliminary for each in found)
     lines = [
         f"{about}." * bool(about),
@@ -173,9 +173,10 @@ def _about_ranks(made: Sequence[Block], matrix: Matrix) -> list[str]:
     ]
     for block in made:
         of = f" of {block.heading}" if len(made) > 1 else ""
-        for name, side in ((CLAIMED, block.claimed), (MEASURED, block.measured)):
-            if block.has_ranks and (text := _coverage(side, block)):
-                lines.append(f"{name.capitalize()} ranks{of}: {text}.")
+        texts = {name: _coverage(getattr(block, name), block) for name in (CLAIMED, MEASURED) if block.has_ranks}
+        if len(set(texts.values())) == 1:
+            texts = {f"{CLAIMED} and {MEASURED}": next(iter(texts.values()))}
+        lines += [f"{name.capitalize()} ranks{of}: {text}." for name, text in texts.items() if text]
     return lines
 
 
