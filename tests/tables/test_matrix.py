@@ -9,10 +9,13 @@ from dataclasses import replace
 import pytest
 
 from fitbench.charts.paper import write
+from fitbench.errors import RequestError
 from fitbench.tables import rendering
 from fitbench.tables.chart import matrix_chart
 from fitbench.tables.matrix import blocks
 from fitbench.tables.matrix_tables import sign
+from fitbench.tables.record import readme
+from fitbench.tables.table import table as show_table
 
 
 @pytest.fixture
@@ -154,6 +157,19 @@ def test_the_matrix_of_a_page_is_markdown_below_its_metrics(matrix, matrix_outco
     assert "| FCN | claimed | **84.3 ± 0.3** |" in text
     assert "| measured | **84.4 ± 0.1 =** |" in text
     assert "seeds 0, 1, 2 not run yet" not in text
+
+
+def test_the_page_has_the_matrix_above_the_numbered_list(matrix, matrix_outcomes):
+    page = readme(matrix, [record for outcome in matrix_outcomes for record in outcome.records])
+    assert (
+        0 < page.index("![the table](matrix.png)") < page.index("| FCN | claimed |") < page.index("| 1 | GunPoint, FCN")
+    )
+    assert page.count("| 1 | GunPoint, FCN | test") == 2  # the metrics of a configuration share its number
+
+
+def test_title_and_notes_are_refused_where_there_are_none(matrix):
+    with pytest.raises(RequestError, match="--no-caption and --no-notes are for people's formats; --format is csv"):
+        show_table(str(matrix.folder), format="csv", notes=False)
 
 
 def test_the_picture_has_a_cell_for_each_row_in_the_colour_of_its_verdict(matrix, matrix_outcomes, tmp_path):

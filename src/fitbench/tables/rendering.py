@@ -240,8 +240,8 @@ def _printed(
 
 
 def numbered(table: Table, results: Sequence[Outcome]) -> list[Column]:
-    """The columns behind one with the numbers of the rows."""
-    return [Column("#", [str(i) for i in range(1, len(results) + 1)]), *columns(table, results)]
+    """The columns behind one with the numbers of the rows in table.yaml, which rows of one configuration share."""
+    return [Column("#", [str(outcome.row.number) for outcome in results]), *columns(table, results)]
 
 
 def as_json(table: Table, results: Sequence[Outcome]) -> str:
