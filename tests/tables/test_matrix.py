@@ -16,6 +16,7 @@ from fitbench.tables.matrix import blocks
 from fitbench.tables.matrix_tables import sign
 from fitbench.tables.record import readme
 from fitbench.tables.table import table as show_table
+from fitbench.tables.verdict import EvaluationSets, judge
 
 
 @pytest.fixture
@@ -72,11 +73,22 @@ def test_the_legend_says_what_stands_in_the_table_and_what_ranks_are_over(matrix
     assert "Signs: = reproduced." in rendering.text(matrix, only, "markdown")
 
 
-def test_ranks_without_lines_that_have_no_value_say_so(matrix, matrix_outcomes):
-    unknown = [one for one in matrix_outcomes if one.row.cell[0] != "softmax" or not one.finished]
-    assert "Measured ranks of test accuracy, %: over 3 of 4 columns, without softmax." in rendering.text(
-        matrix, unknown, "markdown"
-    )
+def test_a_line_without_claims_does_not_count_in_their_ranks_and_one_without_runs_prevents_those_of_measurements(
+    matrix, matrix_outcomes
+):
+    def changed(one):
+        unclaimed = replace(one, row=replace(one.row, claim=None))
+        return {
+            "softmax": unclaimed,
+            "MLP": replace(one, judgement=judge(None, [], 0.01, EvaluationSets(1, True))),
+        }.get(one.row.cell[0], one)
+
+    [block, _] = blocks(matrix, list(map(changed, matrix_outcomes)))
+    assert block.claimed.averages == [1.5, 1.5, None]
+    assert block.measured.averages == [None, None, None]
+    text = rendering.text(matrix, list(map(changed, matrix_outcomes)), "markdown")
+    assert "Claimed ranks of test accuracy, %: over 3 of 4 columns, without softmax." in text
+    assert "Measured ranks of test accuracy, %: none, because no column is complete." in text
 
 
 def test_a_part_of_the_rows_has_their_lines_and_columns_alone(matrix, matrix_outcomes):

@@ -20,25 +20,32 @@ class Side:
 
     Attributes:
         ranks: of each line the rank in each column, from 1 for the best; None without a value.
+        of_all: whether lines without any value count, so that there are no average ranks as long as there is one.
     """
 
     ranks: Values
+    of_all: bool
 
     @classmethod
-    def of(cls, values: Values, metric: Metric) -> Side:
+    def of(cls, values: Values, metric: Metric, of_all: bool) -> Side:
         """The side with these values."""
         columns = [ranks.ranks(column, metric.higher_is_better) for column in zip(*values, strict=True)]
-        return cls(list(zip(*columns, strict=True)))
+        return cls(list(zip(*columns, strict=True)), of_all)
+
+    @property
+    def without(self) -> list[int]:
+        """The positions of the lines without any value."""
+        return [line for line, places in enumerate(self.ranks) if set(places) == {None}]
 
     @property
     def ranked(self) -> list[int]:
-        """The positions of the columns in which every line has a value; lines without any value do not count."""
-        return ranks.complete(self.ranks)
+        """The positions of the columns in which every line that counts has a value."""
+        return [] if self.of_all and self.without else ranks.complete(self.ranks)
 
     @property
     def averages(self) -> list[float | None]:
-        """Of each line the mean of its ranks in these columns, see `ranks.averages`."""
-        return ranks.averages(self.ranks)
+        """Of each line the mean of its ranks in these columns, see `ranks.averages`; None without any."""
+        return ranks.averages(self.ranks) if self.ranked else [None] * len(self.ranks)
 
     def best(self, line: int, column: int) -> bool:
         """Whether no value of the column is better than this one, and some value is worse."""
@@ -86,16 +93,17 @@ class Block:
 
     @cached_property
     def claimed(self) -> Side:
-        """The claims."""
-        return self._side(_claimed)
+        """The claims. A line of which nothing is claimed does not count in their ranks."""
+        return self._side(_claimed, of_all=False)
 
     @cached_property
     def measured(self) -> Side:
         """The means over the seeds."""
-        return self._side(lambda outcome: outcome.judgement.measured.mean)
+        return self._side(lambda outcome: outcome.judgement.measured.mean, of_all=True)
 
-    def _side(self, value: Callable[[Outcome], float | None]) -> Side:
-        return Side.of([[None if one is None else value(one) for one in line] for line in self.cells], self.metric)
+    def _side(self, value: Callable[[Outcome], float | None], of_all: bool) -> Side:
+        values = [[None if one is None else value(one) for one in line] for line in self.cells]
+        return Side.of(values, self.metric, of_all)
 
     @property
     def has_ranks(self) -> bool:

@@ -183,8 +183,8 @@ def _about_ranks(made: Sequence[Block], matrix: Matrix) -> list[str]:
 def _coverage(side: Side, block: Block) -> str:
     """Over which columns and lines ranks are, '' where over all."""
     if not side.ranked:
-        return "none yet, because no column is complete"
-    without = [line for line, ranks in zip(block.lines, side.ranks, strict=True) if set(ranks) == {None}]
+        return "none, because no column is complete"
+    without = [block.lines[line] for line in side.without]
     left_out = f", without {', '.join(without)}" if without else ""
     if len(side.ranked) == len(block.columns):
         return f"over all columns{left_out}" if without else ""
