@@ -21,6 +21,7 @@ ORDER = (
     "fitbench.columns",
     "fitbench.latex",
     "fitbench.markdown",
+    "fitbench.html",
     "fitbench.formats",
     "fitbench.metrics",
     "fitbench.user_code",

@@ -81,7 +81,7 @@ Trust = Annotated[
     ),
 ]
 TableOrJson = Annotated[str, typer.Option("--format", help="table or json")]
-TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, markdown or latex")]
+TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, markdown, latex or html")]
 
 
 @app.command()
@@ -474,12 +474,17 @@ def table(
     dry_run: Annotated[
         bool, flag("--dry-run", help="print what --run would train and how long it takes; write nothing")
     ] = False,
-    format: Annotated[str, typer.Option(help="table, markdown, latex, csv or json")] = "table",
+    format: Annotated[str, typer.Option(help="table, markdown, latex, html, csv or json")] = "table",
+    no_caption: Annotated[bool, flag("--no-caption", help="leave out the title")] = False,
+    no_notes: Annotated[bool, flag("--no-notes", help="leave out what stands below the table")] = False,
 ) -> None:
     """Show a published table: claimed beside measured values, with a verdict."""
     from fitbench.tables.table import table as show_table
 
-    status = show_table(experiment, run, write, rows, seeds, outputs, format, context.args, config_dir or (), dry_run)
+    status = show_table(
+        experiment, run, write, rows, seeds, outputs, format, context.args, config_dir or (), dry_run,
+        not no_caption, not no_notes,
+    )  # fmt: skip
     raise typer.Exit(status)
 
 
@@ -624,7 +629,7 @@ def evaluate(
     trust: Trust = False,
     outputs: Outputs = Path("outputs"),
     format: Annotated[
-        str, typer.Option("--format", help="table or json; with --out-of-fold also csv, markdown or latex")
+        str, typer.Option("--format", help="table or json; with --out-of-fold also csv, markdown, latex or html")
     ] = "table",
 ) -> None:
     """Evaluate the model of a finished run on other data with the same outputs, and record the metrics.

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import groupby
+from itertools import groupby, repeat
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,6 +60,7 @@ class Column:
         marks: the mark of each cell; none where no cell has any.
         from_end: whether a shortened cell shows the end of its text, as that of a path, and not the beginning.
         over: what people read above the heads of this column and its neighbours with the same text; '' without any.
+        signs: a sign that stands behind each cell, as '='; none where no cell has any.
     """
 
     head: str
@@ -74,6 +75,7 @@ class Column:
     marks: Sequence[Mark] = ()
     over: str = ""
     from_end: bool = False
+    signs: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -89,13 +91,19 @@ class Table:
     """Columns of equal length under a title, and notes below them. The texts of title and notes need not be clean.
 
     Where a terminal has no room for all columns, those of a `wrapped` table go on below, with the keys repeated. Others
-    are left out.
+    are left out. `together` is how many rows form a group, which stands apart from the next one.
     """
 
     title: str
     columns: Sequence[Column]
     notes: Sequence[Note] = ()
     wrapped: bool = False
+    together: int = 1
+
+    def groups(self, rows: Sequence[Item]) -> list[Sequence[Item]]:
+        """The rows that stand together; all where each is for itself."""
+        size = self.together if self.together > 1 else max(len(rows), 1)
+        return [rows[first : first + size] for first in range(0, len(rows), size)]
 
 
 def column(
@@ -119,6 +127,7 @@ def selected(columns: Sequence[Column], rows: Sequence[int]) -> list[Column]:
             values={name: [values[row] for row in rows] for name, values in column.values.items()},
             styles=[column.styles[row] for row in rows] if column.styles else (),
             marks=[column.marks[row] for row in rows] if column.marks else (),
+            signs=[column.signs[row] for row in rows] if column.signs else (),
         )
         for column in columns
     ]
@@ -140,6 +149,22 @@ def visible(columns: Sequence[Column]) -> list[Column]:
     return [column for column in columns if column.visible]
 
 
+def signed(columns: Sequence[Column]) -> list[Column]:
+    """The columns with the signs in their cells, which have room for a sign all where one has one."""
+    return [
+        replace(
+            column, cells=list(map(_signed, column.cells, column.signs, repeat(max(map(len, column.signs))))), signs=()
+        )
+        if any(column.signs)
+        else column
+        for column in columns
+    ]
+
+
+def _signed(cell: str, sign: str, room: int) -> str:
+    return f"{cell} {sign:{room}}"
+
+
 # -- terminal ---------------------------------------------------------------------------------------------------------
 
 
@@ -149,21 +174,25 @@ def print_tables(out: Console, tables: Sequence[Table]) -> None:
     for i, each in enumerate(tables):
         if each.title:
             out.print("\n" * (i > 0) + clean(each.title), style="bold")
-        parts = wrapped(each.columns, out.width) if each.wrapped and out.is_terminal else [each.columns]
+        elif i > 0 and each.together > 1:
+            out.print()
+        columns = signed(each.columns)
+        parts = wrapped(columns, out.width) if each.wrapped and out.is_terminal else [columns]
         for part in parts:
-            dropped += print_columns(out, part) if part else []
+            dropped += print_columns(out, part, each.together) if part else []
         for note in each.notes:
             out.print(clean(note.text), style=note.style)
     if dropped:
         out.print(f"Too narrow here for: {first_of(dict.fromkeys(dropped), DROPPED)}.", style="dim")
 
 
-def print_columns(out: Console, columns: Sequence[Column]) -> list[str]:
+def print_columns(out: Console, columns: Sequence[Column], together: int = 1) -> list[str]:
     """Print those columns for which the terminal is wide enough; gives the heads of the others.
 
     Columns of keys are shortened if dropping others does not help. Where the output is no terminal, all are whole.
+    `together`: how many rows form a group; a terminal shows a line between groups of several.
     """
-    columns = visible(columns)
+    columns = signed(visible(columns))
     if not out.is_terminal:
         print(_aligned(columns), file=out.file)
         return []
@@ -178,8 +207,8 @@ def print_columns(out: Console, columns: Sequence[Column]) -> list[str]:
             heading.no_wrap, heading.overflow = False, "fold"
     plain = [""] * max((len(column.cells) for column in columns), default=0)
     styled = [list(map(Text, column.cells, column.styles or column.marks or plain)) for column in columns]
-    for row in zip(*styled, strict=True):
-        grid.add_row(*row)
+    for number, row in enumerate(zip(*styled, strict=True), 1):
+        grid.add_row(*row, end_section=together > 1 and number % together == 0)
     out.print(grid)
     return dropped
 

@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 
 from fitbench.columns import Column, Table, as_csv, print_tables, records
+from fitbench.html import html
 from fitbench.latex import latex
 from fitbench.markdown import markdown
 from fitbench.text import clean, console
 
-FORMATS = ("table", "csv", "json", "markdown", "latex")  # of commands that print tables
+FORMATS = ("table", "csv", "json", "markdown", "latex", "html")  # of commands that print tables
 
 
 def print_as(format: str, tables: Sequence[Table], values: Sequence[Column]) -> None:
@@ -26,7 +27,7 @@ def print_as(format: str, tables: Sequence[Table], values: Sequence[Column]) -> 
     elif format == "json":
         print(json.dumps(records(values), indent=2, allow_nan=False))
     else:
-        print({"markdown": markdown, "latex": latex}[format](tables))
+        print({"markdown": markdown, "latex": latex, "html": html}[format](tables))
 
 
 def mark_words(format: str) -> tuple[str, str]:

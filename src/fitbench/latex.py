@@ -28,17 +28,18 @@ LATIN = ("\N{LATIN CAPITAL LETTER A WITH GRAVE}", "\N{LATIN SMALL LETTER Z WITH 
 
 def latex(tables: Sequence[Table]) -> str:
     """Tables as LaTeX with booktabs and siunitx, to \\input into a document."""
-    texts = [latex_table(each.columns, each.title, [note.text for note in each.notes]) for each in tables]
-    return PACKAGES + "\n".join(texts)
+    return PACKAGES + "\n".join(map(latex_table, tables))
 
 
-def latex_table(columns: Sequence[Column], caption: str, notes: Sequence[str]) -> str:
+def latex_table(table: Table) -> str:
     """One table environment, no wider than the text, with every column that people see.
 
     Columns of numbers are aligned at the point.
     """
-    made = [_Cells(column) for column in visible(columns)]
-    body = "".join(map(_row, zip(*(each.cells for each in made), strict=True)))
+    made = [_Cells(column) for column in visible(table.columns)]
+    caption, notes = table.title, [note.text for note in table.notes]
+    rows = list(map(_row, zip(*(each.cells for each in made), strict=True)))
+    body = "  \\addlinespace\n".join(map("".join, table.groups(rows)))
     return (
         "\\begin{table}\n  \\centering\n"
         + (f"  \\caption{{{tex(caption)}}}\n" if caption else "")
@@ -72,6 +73,7 @@ def _spanning(overs: Sequence[str]) -> str:
 
 _DEVIATION = r"(?: ± (?P<deviation>\d[\d.]*))?"
 _NUMBER = re.compile(rf"(?P<sign>[+-]?)(?P<whole>\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.(?P<part>\d+))?{_DEVIATION}")
+_NO_NUMBERS = {"", "-", "not run"}  # what a column of numbers can hold besides
 _MARKED = {Mark.NONE: "{}", Mark.BOLD: r"\textbf{{{}}}", Mark.UNDERLINE: r"\underline{{{}}}"}
 
 
@@ -91,41 +93,51 @@ class _Cells:
         found = [_NUMBER.fullmatch(cell) for cell in column.cells]
         texts = {cell for cell, number in zip(column.cells, found, strict=True) if number is None}
         numbers = [number for number in found if number is not None]
-        self.numbers = column.right and bool(numbers) and texts <= {"", "-"}
+        self.numbers = column.right and bool(numbers) and texts <= _NO_NUMBERS
         self.head = _tex_cell(column.head)
+        signs = column.signs or [""] * len(column.cells)
         if self.numbers:
-            self.alignment, self.head = _s_column(numbers), f"{{{self.head}}}"
+            behind = [_behind(number, sign) for number, sign in zip(found, signs, strict=True)]
+            self.alignment, self.head = _s_column(numbers, _widest(behind)), f"{{{self.head}}}"
             self.cells = [
-                f"{{{_tex_cell(cell)}}}" * bool(cell) if number is None else _number(number, mark)
-                for cell, number, mark in zip(column.cells, found, marks, strict=True)
+                f"{{{_tex_cell(cell)}{text}}}" * bool(cell) if number is None else _number(number, text, mark)
+                for cell, number, text, mark in zip(column.cells, found, behind, marks, strict=True)
             ]
         else:
             self.alignment = "r" if column.right else "l"
-            self.cells = [_MARKED[mark].format(_tex_cell(cell))
-                          for cell, mark in zip(column.cells, marks, strict=True)]  # fmt: skip
+            self.cells = [_MARKED[mark].format(_tex_cell(cell)) + _sign(sign)
+                          for cell, sign, mark in zip(column.cells, signs, marks, strict=True)]  # fmt: skip
 
 
-def _s_column(numbers: Sequence[re.Match[str]]) -> str:
-    """An S column of siunitx that has room for these numbers."""
+def _s_column(numbers: Sequence[re.Match[str]], behind: str) -> str:
+    """An S column of siunitx that has room for these numbers, and for this text behind them."""
     whole = max(len(number["whole"].replace(",", "")) for number in numbers)
     part = max(len(number["part"] or "") for number in numbers)
     sign = "+" if any(number["sign"] for number in numbers) else ""
     options = f"table-format={sign}{whole}" + f".{part}" * bool(part)
     if any("," in number["whole"] for number in numbers):
         options += ", group-digits=integer, group-minimum-digits=4"
-    if deviations := [number["deviation"] for number in numbers if number["deviation"]]:
-        options += f", table-space-text-post={{{_deviation(max(deviations, key=len))}}}"
-    return f"\n    S[{options}]"
+    return f"\n    S[{options}{f', table-space-text-post={{{behind}}}' if behind else ''}]"
 
 
-def _deviation(text: str) -> str:
-    return rf"\,$\pm$\,{text}"
+def _behind(number: re.Match[str] | None, sign: str) -> str:
+    """What stands behind the number of a cell: its deviation and its sign."""
+    return (rf"\,$\pm$\,{number['deviation']}" if number and number["deviation"] else "") + _sign(sign)
 
 
-def _number(number: re.Match[str], mark: Mark) -> str:
+def _sign(sign: str) -> str:
+    """A sign behind a cell, as '(-)'; those of arithmetic are set as such."""
+    return rf"\;{re.sub('[-+=]', lambda match: f'${match[0]}$', tex(sign))}" if sign else ""
+
+
+def _widest(behind: Sequence[str]) -> str:
+    """The widest of these texts: that with the most characters to be seen, a sign of arithmetic counting more."""
+    return max(behind, key=lambda text: (len(re.sub(r"\\.|\$", "", text)), text.count("$")))
+
+
+def _number(number: re.Match[str], behind: str, mark: Mark) -> str:
     """A number in an S column. The line below it is drawn behind it, because \\underline would hide it from siunitx."""
     bare = number[0].partition(" ")[0].replace(",", "")
-    behind = _deviation(number["deviation"]) if number["deviation"] else ""
     if mark is Mark.UNDERLINE:
         behind += rf"\llap{{\underline{{\phantom{{\num{{{bare}}}{behind}}}}}}}"
     return r"\bfseries " * (mark is Mark.BOLD) + bare + f" {{{behind}}}" * bool(behind)

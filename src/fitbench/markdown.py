@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fitbench.columns import Column, Mark, Table, visible
+from fitbench.columns import Column, Mark, Table, signed, visible
 from fitbench.text import clean
 
 MARKED = {Mark.NONE: "{}", Mark.BOLD: "**{}**", Mark.UNDERLINE: "<u>{}</u>"}
@@ -22,7 +22,7 @@ def markdown(tables: Sequence[Table]) -> str:
 
 def as_markdown(columns: Sequence[Column]) -> str:
     """A table in GitHub's Markdown, with every column that people see."""
-    columns = visible(columns)
+    columns = signed(visible(columns))
 
     def line(cells: Sequence[str]) -> str:
         return f"| {' | '.join(cells)} |"
@@ -38,7 +38,7 @@ def _head(column: Column) -> str:
 
 
 def _cells(column: Column) -> list[str]:
-    cells = list(map(escaped, column.cells))
+    cells = [escaped(cell).rstrip() for cell in column.cells]  # a space before ** would show them as they are
     return (
         [MARKED[mark].format(cell) for cell, mark in zip(cells, column.marks, strict=True)] if column.marks else cells
     )

@@ -1,6 +1,7 @@
 """Tables, and the run folders that their rows would leave."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from fitbench.record.folder import folder_of
 from fitbench.record.result import write_result
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import Measure, Table
-from fitbench.tables.measured import read_runs
+from fitbench.tables.measured import Record, read_runs
 from fitbench.tables.outcome import Outcome, outcomes
 from fitbench.tables.reading import read
 from fitbench.tables.sampling import with_deviations
@@ -139,3 +140,73 @@ def finish(measure: Measure, config: Config, value: float | None, test: int, sha
 @pytest.fixture
 def small(define) -> Table:
     return read(define())
+
+
+MATRIX: dict[str, Any] = {
+    "down": "network",
+    "across": "data set",
+    "lines": {
+        "FCN": {"overrides": ["model=mlp"]},
+        "MLP": {"overrides": ["model=mlp", "model.hidden=[9]"]},
+        "softmax": {"overrides": ["model=softmax"]},
+    },
+    "columns": {name: {} for name in ("GunPoint", "Coffee", "Trace", "OSULeaf")},
+    "cells": {
+        "FCN": {
+            "GunPoint": {"claimed": {"test_accuracy": "84.3 ± 0.3", "test_macro_f1": "0.80"}, "trainings": 10},
+            "Coffee": {"claimed": {"test_accuracy": "90.0", "test_macro_f1": "0.90"}},
+            "Trace": {"claimed": {"test_accuracy": "70.0", "test_macro_f1": "0.70"}},
+            "OSULeaf": {"claimed": {"test_accuracy": "60.0", "test_macro_f1": "none stated"}},
+        },
+        "MLP": {
+            "GunPoint": {"claimed": {"test_accuracy": "84.0", "test_macro_f1": "0.85"}},
+            "Coffee": {"claimed": {"test_accuracy": "90.0", "test_macro_f1": "0.91"}},
+            "Trace": {"claimed": {"test_accuracy": "75.0", "test_macro_f1": "0.75"}},
+        },
+        "softmax": {
+            "GunPoint": {"claimed": {"test_accuracy": "70.0", "test_macro_f1": "0.71"}},
+            "Coffee": {"claimed": {"test_accuracy": "80.0", "test_macro_f1": "0.80"}},
+            "Trace": {"claimed": {"test_accuracy": "60.0", "test_macro_f1": "0.61"}},
+        },
+    },
+}
+METRICS = [
+    {"metric": "test_accuracy", "unit": "percent", "tolerance": 1.0},
+    {"metric": "test_macro_f1", "unit": "value", "tolerance": 0.01},
+]
+# The accuracies of the seeds, in the columns of each line. A macro F1 is 0.01 lower.
+ACCURACIES: dict[str, dict[str, list[float]]] = {
+    "FCN": {
+        "GunPoint": [0.843, 0.844, 0.845],  # reproduced
+        "Coffee": [0.940, 0.941, 0.942],  # better
+        "Trace": [0.640, 0.641, 0.642],  # worse
+    },
+    "MLP": {
+        "GunPoint": [0.80, 0.84, 0.88],  # inconclusive
+        "Coffee": [0.899, 0.901],  # so far
+        "Trace": [0.750, 0.751, 0.749],
+    },
+    "softmax": {"GunPoint": [0.700, 0.701, 0.699], "Coffee": [0.801, 0.800, 0.799], "Trace": []},
+}
+
+
+@pytest.fixture
+def matrix(define) -> Table:
+    """A matrix of 3 lines and 4 columns with two metrics."""
+    return read(define(seeds=3, unit=..., metrics=METRICS, rows=..., matrix=MATRIX, test_examples=1000))
+
+
+@pytest.fixture
+def matrix_outcomes(matrix) -> list[Outcome]:
+    """The outcomes of the matrix, from the accuracies above."""
+    records = []
+    for row in matrix.rows:
+        line, column = row.cell
+        values = ACCURACIES[line].get(column, [])
+        shift = 0 if row.measure.name == "test_accuracy" else 0.01
+        for seed in row.seeds:
+            about = Record(row.label, row.measure.name, "c0ffee00", seed, None, "missing", data_sha256="ab")
+            if seed < len(values):
+                about = replace(about, state="finished", value=values[seed] - shift, test_examples=1000)
+            records.append(about)
+    return outcomes(matrix, records)

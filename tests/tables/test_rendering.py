@@ -9,6 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from fitbench.tables import rendering
+from fitbench.tables.cells import claimed, difference, mean_sd, seconds
 from fitbench.tables.reading import read
 
 from ..latex import compiled, needs_latex
@@ -33,15 +34,14 @@ def nasty(define, measure):
 def test_numbers_are_in_the_unit_of_the_table(small, look, measure):
     measure(small, "softmax", {0: 0.90, 1: 0.91, 2: 0.92, 3: 0.91, 4: 0.91})
     line = look(small)[0]
-    assert rendering.claimed(line.row.claim) == "8.4"
-    assert rendering.mean_sd(line, small.unit) == "9.00 ± 0.71"
-    assert (
-        rendering.difference(line, small.unit) == "+0.55"
-    )  # an error that is higher than 8.45, which is printed as 8.4
+    assert claimed(line.row.claim) == "8.4"
+    assert mean_sd(line) == "9.00 ± 0.71"
+    assert mean_sd(line, digits=1) == "9.0 ± 0.7"
+    assert difference(line) == "+0.55"  # an error that is higher than 8.45, which is printed as 8.4
     cells = {column.head: column.cells[0] for column in rendering.columns(small, [line])}
     low, high = map(float, cells["95% interval"].split(" to "))
     assert low < 9.00 < high
-    assert rendering.claimed(look(small)[1].row.claim) == "1.5 to 1.7"
+    assert claimed(look(small)[1].row.claim) == "1.5 to 1.7"
 
 
 def test_a_difference_that_rounds_to_zero_has_no_minus(define, look, measure):
@@ -51,14 +51,14 @@ def test_a_difference_that_rounds_to_zero_has_no_minus(define, look, measure):
         )
     )
     measure(table, "softmax", {0: 0.91600001, 1: 0.91600001})
-    assert rendering.difference(look(table)[0]) == "+0.00"
+    assert difference(look(table)[0]) == "+0.00"
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(None, "-"), (0.28, "0.3 s"), (99.6, "100 s"), (600, "10 min"), (7200, "2.0 h")]
 )
 def test_times_are_in_the_unit_that_fits(value, text):
-    assert rendering.seconds(value) == text
+    assert seconds(value) == text
 
 
 def test_markdown_has_a_cell_for_each_column_and_shows_texts_as_they_are(nasty, look):
@@ -91,9 +91,31 @@ def test_latex_is_booktabs_with_as_many_cells_as_columns_and_nothing_to_execute(
 
 
 @needs_latex
-def test_latex_compiles(nasty, look, tmp_path):
-    text = compiled(tmp_path, rendering.text(nasty, look(nasty), "latex"))
+def test_latex_compiles(nasty, look, matrix, matrix_outcomes, tmp_path):
+    texts = rendering.text(nasty, look(nasty), "latex"), rendering.text(matrix, matrix_outcomes, "latex")
+    text = compiled(tmp_path, *texts)
     assert text is None or "inconclusive" in text
+    assert text is None or "84.4 ± 0.1 =" in text
+
+
+def test_html_shows_texts_as_they_are_and_loads_nothing(nasty, look):
+    text = rendering.text(nasty, look(nasty), "html")
+    assert "<b>a|b" not in text
+    assert "&lt;b&gt;a|b&lt;/b&gt;" in text
+    assert "\x1b" not in text
+    assert not re.search(r"<script|<link|src=|url\(|@import", text)
+    assert text.count("<tr>") == text.count("</tr>") == 4
+
+
+@pytest.mark.parametrize("format", ["markdown", "latex", "html"])
+def test_title_and_notes_can_be_left_out(small, look, format):
+    title, rule = "A table", "The tolerance is"
+    parts = {
+        (caption, notes): rendering.text(small, look(small), format, caption=caption, notes=notes)
+        for caption in (True, False)
+        for notes in (True, False)
+    }
+    assert all((title in text, rule in text) == shown for shown, text in parts.items())
 
 
 def test_csv_and_json_hold_the_numbers_in_full(nasty, look):
@@ -108,7 +130,7 @@ def test_csv_and_json_hold_the_numbers_in_full(nasty, look):
     assert content["rows"][1]["runs"][1] == {"seed": 1, "fold": None, "state": "missing", "value": None, "reason": None}
 
 
-def test_json_has_the_metric_of_the_table_and_that_of_each_row(define, look):
+def test_json_has_the_metric_of_each_row(define, look):
     rows = [
         {"label": "a", "claimed": "1.60", "overrides": ["model=mlp"]},
         {
@@ -122,7 +144,6 @@ def test_json_has_the_metric_of_the_table_and_that_of_each_row(define, look):
     ]
     table = read(define(rows=rows))
     content = json.loads(rendering.text(table, look(table), "json"))
-    assert content["metric"] == "test_accuracy"
     assert [(row["metric"], row["folds"]) for row in content["rows"]] == [("test_accuracy", None), ("val_accuracy", 3)]
 
 

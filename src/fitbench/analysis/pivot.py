@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fitbench.analysis import request
+from fitbench.analysis import ranks, request
 from fitbench.analysis.comparable import comparable, labels, of_a_part
 from fitbench.analysis.comparison import Compared, Comparison, compared
 from fitbench.analysis.frame import column, in_known_groups, of_known_task, plain_values, varying
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 DATA, SHA256 = "data.name", "dataset.sha256"
 SIGNIFICANT = 0.05  # p-value, corrected after Holm, below which a group differs from the best of its column
-SAME = 12  # digits in which two means agree that are equal
 
 Keys = tuple[Any, ...]  # the values of a row's keys
 Parts = Sequence[tuple[Any, "pd.DataFrame"]]  # the value of each column, and its runs
@@ -74,19 +73,16 @@ class Block:
     @property
     def complete(self) -> list[int]:
         """The positions of the columns in which every row has a value; rows without any value do not count."""
-        rows = [row for row in self.cells if any(map(_has_value, row))]
-        return [place for place in range(len(self.columns)) if rows and all(_has_value(row[place]) for row in rows)]
+        return ranks.complete(self._ranks)
 
     @property
     def average_ranks(self) -> list[float | None]:
-        """Of each row the mean of its ranks in the complete columns; None without such columns.
+        """Of each row the mean of its ranks in the complete columns, see `ranks.averages`."""
+        return ranks.averages(self._ranks)
 
-        J. Demšar (2006), Statistical comparisons of classifiers over multiple data sets, J. of Machine Learning
-        Research 7, 1-30, section 3.2.2: the best of a column has rank 1, and equal ones share the mean of their ranks.
-        """
-        places = self.complete
-        ranks = [[cell.rank for place in places if (cell := row[place]) and cell.rank] for row in self.cells]
-        return [math.fsum(row) / len(row) if row else None for row in ranks]
+    @property
+    def _ranks(self) -> list[list[float | None]]:
+        return [[cell.rank if cell else None for cell in row] for row in self.cells]
 
 
 @dataclass(frozen=True)
@@ -244,20 +240,12 @@ def _block(metric: Quantity, columns: list[Compared], rows: Sequence[Identity]) 
 
 def _cells(of: Compared) -> Mapping[Identity, Cell]:
     """The cells of a column by the keys of their rows."""
-    ranks = _ranks([entry.summary.mean for entry in of.groups], of.metric.higher_is_better)
-    several = len(set(ranks) - {None}) > 1
+    places = ranks.ranks([entry.summary.mean for entry in of.groups], of.metric.higher_is_better)
+    several = len(set(places) - {None}) > 1
     return {
         entry.identity: Cell(entry, rank, several and entry.rank == 1, comparison)
-        for entry, rank, comparison in zip(of.groups, ranks, of.comparisons, strict=True)
+        for entry, rank, comparison in zip(of.groups, places, of.comparisons, strict=True)
     }
-
-
-def _ranks(means: Sequence[float | None], higher_is_better: bool) -> list[float | None]:
-    """The rank of each mean, from 1 for the best; equal ones share the mean of their ranks."""
-    import pandas as pd
-
-    rounded = pd.Series([math.nan if mean is None else float(f"{mean:.{SAME}g}") for mean in means], dtype=float)
-    return plain_values(rounded.rank(method="average", ascending=not higher_is_better))
 
 
 def _has_value(cell: Cell | None) -> bool:

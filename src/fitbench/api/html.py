@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from html import escape
 from pathlib import Path
 
 from fitbench import metrics
@@ -19,16 +18,14 @@ from fitbench.analysis.summary import epoch_fact, fold_text, metric_columns, res
 from fitbench.api import svg
 from fitbench.columns import Column
 from fitbench.errors import FitbenchError
+from fitbench.html import on_grounds
+from fitbench.html import text as _text
 from fitbench.record.failure import error_line
-from fitbench.text import clean, counted, number
+from fitbench.text import counted, number
 
 TABLE = '<table class="fitbench-table">'
 DIGITS = 4  # of metrics that the run does not describe
 ERROR = Colour("#b3261e", "#ff8a80")
-GROUNDS = {  # how a page says which ground it has; others have that of the reader's system
-    "light": ('[data-jp-theme-light="true"]', ".vscode-light", '[data-md-color-scheme="default"]'),
-    "dark": ('[data-jp-theme-light="false"]', ".vscode-dark", '[data-md-color-scheme="slate"]'),
-}
 
 
 def run_html(folder: Path) -> str:
@@ -41,11 +38,6 @@ def run_html(folder: Path) -> str:
     where = folder.absolute()
     where = where.relative_to(Path.cwd()) if where.is_relative_to(Path.cwd()) else where
     return f'<div class="fitbench-run"><style>{_style()}</style>{"".join(parts)}{_line(where, "small")}</div>'
-
-
-def _text(value: object) -> str:
-    """Any text as HTML that shows it."""
-    return escape(clean(value))
 
 
 def _line(text: object, kind: str) -> str:
@@ -153,14 +145,5 @@ def _settings(run: RunFiles) -> str:
 def _style() -> str:
     """The rules of run.css, and the colours on both grounds."""
     colours = {"train": SERIES[0], "validation": SERIES[1], "error": ERROR}
-    light, dark = (
-        "{" + "".join(f"--fitbench-{name}: {getattr(colour, ground)};" for name, colour in colours.items()) + "}"
-        for ground in GROUNDS
-    )
-    run = ".fitbench-run"
-    stated = [
-        f"{', '.join(f'{place} {run}' for place in places)} {ground}"
-        for places, ground in zip(GROUNDS.values(), (light, dark), strict=True)
-    ]
-    of_system = f"{run} {light} @media (prefers-color-scheme: dark) {{ {run} {dark} }}"
-    return "\n".join([of_system, *stated, Path(__file__).with_name("run.css").read_text("utf-8")])
+    grounds = on_grounds(".fitbench-run", {name: (colour.light, colour.dark) for name, colour in colours.items()})
+    return f"{grounds}\n{Path(__file__).with_name('run.css').read_text('utf-8')}"

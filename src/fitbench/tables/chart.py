@@ -1,15 +1,18 @@
-"""The chart of a table: what each outcome gives to `charts.claims`, in the unit of the table."""
+"""The charts of a table: what each outcome gives to `charts.claims` and `charts.claim_matrix`, in its unit."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fitbench.charts.claim_matrix import ClaimMatrix, MatrixCell, draw_claim_matrices
 from fitbench.charts.claims import ClaimPanel, ClaimRow, draw_claims
 from fitbench.metrics import Metric
-from fitbench.tables.definition import heading
+from fitbench.tables.cells import ends
+from fitbench.tables.definition import Table, heading
+from fitbench.tables.matrix import Block, blocks
+from fitbench.tables.matrix_tables import cell_texts, sign
 from fitbench.tables.outcome import Outcome
-from fitbench.tables.rendering import ends
 from fitbench.tables.units import Unit
 
 if TYPE_CHECKING:
@@ -25,6 +28,22 @@ def chart(results: Sequence[Outcome]) -> Figure:
     for outcome in results:
         panels.setdefault((outcome.row.measure.metric, outcome.row.measure.unit), []).append(outcome)
     return draw_claims([_panel(members) for members in panels.values()])
+
+
+def matrix_chart(table: Table, results: Sequence[Outcome]) -> Figure:
+    """The table as its source prints it, for a table that is a matrix: a matrix for each metric."""
+    return draw_claim_matrices([_matrix(block) for block in blocks(table, results)])
+
+
+def _matrix(block: Block) -> ClaimMatrix:
+    cells = [[None if cell is None else _cell(cell, block.digits) for cell in line] for line in block.cells]
+    return ClaimMatrix(block.heading, block.lines, block.columns, cells)
+
+
+def _cell(outcome: Outcome, digits: int) -> MatrixCell:
+    shown = sign(outcome)
+    claimed, measured = cell_texts(outcome, digits)
+    return MatrixCell(claimed, f"{measured} {shown.text}".rstrip(), shown.meaning)
 
 
 def _panel(results: Sequence[Outcome]) -> ClaimPanel:

@@ -15,33 +15,37 @@ from fitbench.errors import FitbenchError
 from fitbench.markdown import as_markdown, escaped
 from fitbench.metrics import PARTS
 from fitbench.record.files import write_whole
-from fitbench.tables import measured, rendering
-from fitbench.tables.chart import chart
+from fitbench.tables import cells, measured, rendering
+from fitbench.tables.chart import chart, matrix_chart
 from fitbench.tables.definition import FILE, Claim, Table
 from fitbench.tables.measured import Record
 from fitbench.tables.outcome import Outcome, counts, outcomes
 from fitbench.tables.remarks import remarks
 
-README, PLOT = "README.md", "claimed_measured.png"
+README, PLOT, MATRIX = "README.md", "claimed_measured.png", "matrix.png"
 NAMED = 3  # devices or sets of versions that are named at most
 
 
 def write_record(table: Table, records: Sequence[Record]) -> None:
-    """Write results.csv, claimed_measured.png and README.md into the folder of the table, and name them on stderr.
+    """Write results.csv, the plots and README.md into the folder of the table, and name them on stderr.
+
+    A table that is a matrix has matrix.png besides claimed_measured.png.
 
     Raises:
         FitbenchError: a file cannot be written.
     """
     from fitbench.charts import paper
 
-    figure, text = chart(outcomes(table, records)), readme(table, records)
+    results, text = outcomes(table, records), readme(table, records)
+    figures = {PLOT: chart(results)} | ({MATRIX: matrix_chart(table, results)} if table.matrix else {})
     try:
         write_whole(table.folder / measured.FILE, measured.as_csv(records))
-        paper.write(figure, table.folder / PLOT)
+        for name, figure in figures.items():
+            paper.write(figure, table.folder / name)
         write_whole(table.folder / README, text)
     except OSError as error:
         raise FitbenchError(f"{error.filename or table.folder}: cannot be written ({error.strerror})") from error
-    sys.stderr.write(f"fitbench: wrote {', '.join((README, measured.FILE, PLOT))} into {table.folder}\n")
+    sys.stderr.write(f"fitbench: wrote {', '.join((README, measured.FILE, *figures))} into {table.folder}\n")
 
 
 def readme(table: Table, records: Sequence[Record]) -> str:
@@ -52,6 +56,7 @@ def readme(table: Table, records: Sequence[Record]) -> str:
         f"<!-- made by fitbench table --write from {FILE} and {measured.FILE}; do not edit -->",
         table.about,
         f"{escaped(table.heading[0].upper() + table.heading[1:])}. {escaped(counts(results))}.",
+        f"![the table]({MATRIX})\n\n{rendering.matrix_markdown(table, results)}" if table.matrix else "",
         as_markdown(rendering.numbered(table, results)),
         f"![claimed against measured]({PLOT})",
         escaped(rendering.rule(table, results)),
@@ -100,7 +105,7 @@ def _how(table: Table, results: Sequence[Outcome]) -> str:
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     spent = sum(record.seconds or 0 for record in finished)
     facts = [
-        f"- when: {escaped(when)} (UTC), {_runs(len(finished))}, {rendering.seconds(spent)} of training in all",
+        f"- when: {escaped(when)} (UTC), {_runs(len(finished))}, {cells.seconds(spent)} of training in all",
         *(f"- on: {text}" for text in _most(record.device for record in finished)),
         *(f"- with: {text}" for text in _most(record.versions for record in finished)),
         *(f"- at commit: {text}" for text in _most(record.commit for record in finished)),

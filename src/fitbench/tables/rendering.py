@@ -1,4 +1,4 @@
-"""A table as text: for a terminal, Markdown, LaTeX, CSV and JSON."""
+"""A table as text: for a terminal, Markdown, LaTeX, HTML, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from fitbench import metrics
 from fitbench.analysis.statistics import Interval
 from fitbench.columns import Column, Note, as_csv, column, print_tables, records
 from fitbench.columns import Table as Printed
+from fitbench.html import html
 from fitbench.latex import latex
 from fitbench.markdown import markdown
+from fitbench.tables.cells import claimed, difference, ends, mean_sd, seconds
 from fitbench.tables.definition import Claim, Measure, Table
+from fitbench.tables.matrix import Block, Side, blocks
+from fitbench.tables.matrix_tables import CLAIMED, MEASURED, matrix_tables
 from fitbench.tables.measured import Record
 from fitbench.tables.outcome import Outcome, counts, expected_false_verdicts
 from fitbench.tables.remarks import remarks
-from fitbench.tables.schema import NONE_STATED
 from fitbench.tables.units import Unit
 from fitbench.tables.verdict import FALSE_VERDICT_RATE
 from fitbench.text import clean, console, number
@@ -25,67 +28,53 @@ from fitbench.text import clean, console, number
 WIDE = 100  # characters of a terminal in which labels are broken before the interval of the difference is left out
 
 
-def print_table(table: Table, results: Sequence[Outcome], format: str) -> None:
-    """Print the table to stdout in one of `formats.FORMATS`."""
+def print_table(
+    table: Table, results: Sequence[Outcome], format: str, caption: bool = True, notes: bool = True
+) -> None:
+    """Print the table to stdout in one of `formats.FORMATS`; `caption` and `notes` as in `text`."""
     out = console()
     if format == "table":
-        print_tables(out, [_printed(table, results, columns(table, results, out.is_terminal and out.width >= WIDE))])
+        shown = columns(table, results, out.is_terminal and out.width >= WIDE)
+        print_tables(out, _printed(table, results, format, shown, caption, notes, bold=out.is_terminal))
     else:
-        print(text(table, results, format), end="")
+        print(text(table, results, format, caption, notes), end="")
 
 
-def text(table: Table, results: Sequence[Outcome], format: str) -> str:
-    """The table in one of `formats.FORMATS` other than 'table', each with a line end behind the last line."""
+def text(table: Table, results: Sequence[Outcome], format: str, caption: bool = True, notes: bool = True) -> str:
+    """The table in one of `formats.FORMATS` other than 'table', each with a line end behind the last line.
+
+    CSV and JSON have a record for each row, also of a matrix.
+
+    Args:
+        table: the table.
+        results: the outcome of each row.
+        format: the format.
+        caption: whether the title stands above the table; CSV and JSON do not depend on it, nor on `notes`.
+        notes: whether the counts, the remarks and the rule of the verdict stand below it.
+    """
     if format == "csv":
         return as_csv(columns(table, results), clean)
     if format == "json":
         return as_json(table, results)
-    if format == "markdown":
-        return markdown([_printed(table, results, numbered(table, results))]) + "\n"
-    return latex([_printed(table, results, columns(table, results))])
+    shown = (numbered if format == "markdown" else columns)(table, results)
+    printed = _printed(table, results, format, shown, caption, notes)
+    return {"markdown": markdown, "latex": latex, "html": html}[format](printed).rstrip("\n") + "\n"
 
 
-# -- cells ------------------------------------------------------------------------------------------------------------
-
-
-def claimed(claim: Claim | None) -> str:
-    """A claim with the digits of its source: '0.9203', '0.92 to 0.93', '84.3 ± 1.5', or 'none stated'."""
-    return NONE_STATED if claim is None else claim.printed
-
-
-def mean_sd(outcome: Outcome) -> str:
-    """The mean and the standard deviation over the seeds, '-' where none has finished."""
-    summary, unit = outcome.judgement.measured, outcome.row.measure.unit
-    if summary.mean is None:
-        return "-"
-    spread = "" if summary.sd is None else f" ± {unit.scale * summary.sd:.{unit.digits}f}"
-    return f"{unit.number(summary.mean):.{unit.digits}f}{spread}"
-
-
-def difference(outcome: Outcome) -> str:
-    """The measured mean less the claim, in the unit of the table."""
-    value, unit = outcome.judgement.difference, outcome.row.measure.unit
-    return "-" if value is None else f"{unit.difference(value):+z.{unit.digits}f}"
-
-
-def ends(interval: Interval, unit: Unit) -> tuple[float, float]:
-    """An interval in the unit of the table, the lower number first."""
-    low, high = sorted(map(unit.number, interval))
-    return low, high
-
-
-def seconds(value: float | None) -> str:
-    """A time as '12 s' or '1.2 h'."""
-    if value is None:
-        return "-"
-    if value < 10:
-        return f"{value:.1f} s"
-    return f"{value:.0f} s" if value < 100 else f"{value / 60:.0f} min" if value < 6000 else f"{value / 3600:.1f} h"
+def matrix_markdown(table: Table, results: Sequence[Outcome]) -> str:
+    """The matrices of a table that is one, in Markdown: each below its metric if there are several, and the legend."""
+    made = matrix_tables(table, results, "markdown")
+    titles = [block.heading for block in blocks(table, results)] if len(made) > 1 else [""]
+    return markdown([replace(each, title=title) for each, title in zip(made, titles, strict=True)])
 
 
 # -- columns ----------------------------------------------------------------------------------------------------------
 
 Value = Callable[[Outcome], Any]
+CELL_VALUES: dict[str, Value] = {  # of a matrix
+    "line": lambda one: one.row.cell and one.row.cell[0],
+    "column": lambda one: one.row.cell and one.row.cell[1],
+}
 
 
 def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> list[Column]:
@@ -101,6 +90,7 @@ def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> lis
     several = len({(measure.metric.name, measure.unit) for measure in table.measures}) > 1
     return [
         add("", lambda one: clean(one.row.label), {"label": lambda one: one.row.label}, right=False, folded=True),
+        *([add("", lambda one: "", CELL_VALUES, visible=False)] if table.matrix else []),
         add("metric", lambda one: one.row.measure.heading, {"metric": lambda one: one.row.measure.name}, right=False,
             visible=several),
         add("part", lambda one: metrics.PARTS[one.row.measure.part], {}, right=False,
@@ -193,21 +183,17 @@ def _rounded(value: float) -> float:
 # -- title and notes --------------------------------------------------------------------------------------------------
 
 
-def caption(table: Table) -> str:
-    """The title, and the metric with its unit."""
-    return f"{table.title} ({table.heading})"
-
-
-def rule(table: Table, results: Sequence[Outcome]) -> str:
-    """The rule of the verdict, and how many false verdicts to expect."""
+def rule(table: Table, results: Sequence[Outcome], intervals: bool = True) -> str:
+    """The rule of the verdict, and how many false verdicts to expect. `intervals`: whether the table shows any."""
     judged = sum(outcome.judgement.half_width is not None for outcome in results)
     text = (
-        "Measured: mean ± standard deviation over the seeds, and the 95% interval of the mean. Verdict: from the 95% "
-        "interval of the difference between the mean and the claim, and from the tolerance. A printed claim stands for "
-        "all values that round to it; the difference is the distance from the nearest of them. The claim is taken for "
-        f"one more result of the same training unless its source states otherwise. {_tolerances(table)} "
-        "Better or worse: the interval excludes zero and reaches beyond the tolerance. Reproduced: it lies inside the "
-        "tolerance, or it contains zero with a half-width of at most the tolerance. Inconclusive: neither."
+        f"Measured: mean ± standard deviation over the seeds{', and the 95% interval of the mean' * intervals}. "
+        "Verdict: from the 95% interval of the difference between the mean and the claim, and from the tolerance. A "
+        "printed claim stands for all values that round to it; the difference is the distance from the nearest of "
+        "them. The claim is taken for one more result of the same training unless its source states otherwise. "
+        f"{_tolerances(table)} Better or worse: the interval excludes zero and reaches beyond the tolerance. "
+        "Reproduced: it lies inside the tolerance, or it contains zero with a half-width of at most the tolerance. "
+        "Inconclusive: neither."
     )
     if judged:
         expected = expected_false_verdicts(results)
@@ -234,19 +220,33 @@ def _tolerances(table: Table) -> str:
 # -- formats ----------------------------------------------------------------------------------------------------------
 
 
-def _printed(table: Table, results: Sequence[Outcome], shown: Sequence[Column]) -> Printed:
-    """These columns under the title; below them the counts, the remarks, and the rule of the verdict."""
-    notes = [
+def _printed(
+    table: Table,
+    results: Sequence[Outcome],
+    format: str,
+    shown: Sequence[Column],
+    caption: bool,
+    notes: bool,
+    bold: bool = True,
+) -> list[Printed]:
+    """The matrices of the table, or these columns, under the title; below the last one the notes."""
+    if table.matrix:
+        made = matrix_tables(table, results, format, bold)
+    else:
+        made = [Printed(f"{table.title} ({table.heading})", shown)]
+    below = [
+        *made[-1].notes,
         Note(f"{counts(results)}.", "bold"),
         *(Note(f"{remark}.", "yellow") for remark in remarks(results)),
-        Note(rule(table, results)),
+        Note(rule(table, results, intervals=not table.matrix)),
     ]
-    return Printed(caption(table), shown, notes)
+    made[-1] = replace(made[-1], notes=below if notes else [])
+    return [each if caption else replace(each, title="") for each in made]
 
 
 def numbered(table: Table, results: Sequence[Outcome]) -> list[Column]:
-    """The columns behind one with the numbers of the rows."""
-    return [Column("#", [str(i) for i in range(1, len(results) + 1)]), *columns(table, results)]
+    """The columns behind one with the numbers of the rows in table.yaml, which rows of one configuration share."""
+    return [Column("#", [str(outcome.row.number) for outcome in results]), *columns(table, results)]
 
 
 def as_json(table: Table, results: Sequence[Outcome]) -> str:
@@ -260,8 +260,31 @@ def as_json(table: Table, results: Sequence[Outcome]) -> str:
         "expected_false_verdicts": _rounded(expected_false_verdicts(results)),
         "rows": rows,
         "remarks": remarks(results),
+        **({"matrices": [_matrix(table, block) for block in blocks(table, results)]} if table.matrix else {}),
     }
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def _matrix(table: Table, block: Block) -> dict[str, Any]:
+    """The lines and columns of a matrix, and the average rank of each line with the columns that it is over."""
+    assert table.matrix is not None
+
+    def ranks(side: Side) -> dict[str, Any]:
+        return {
+            "columns": [block.columns[place] for place in side.ranked],
+            "average_ranks": dict(zip(block.lines, side.averages, strict=True)),
+        }
+
+    return {
+        "heading": block.heading,
+        "metrics": list(dict.fromkeys(outcome.row.measure.name for outcome in block.outcomes)),
+        "down": table.matrix.down,
+        "across": table.matrix.across,
+        "lines": block.lines,
+        "columns": block.columns,
+        CLAIMED: ranks(block.claimed),
+        MEASURED: ranks(block.measured),
+    }
 
 
 def _run(outcome: Outcome, record: Record) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from fitbench.analysis.studies import OF_SCRIPTS
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.formats import FORMATS
@@ -30,6 +31,8 @@ def table(
     overrides: Sequence[str] = (),
     config_dirs: Sequence[Path] = (),
     dry_run: bool = False,
+    caption: bool = True,
+    notes: bool = True,
 ) -> int:
     """Print a table from the run folders; gives the exit status.
 
@@ -44,12 +47,15 @@ def table(
         overrides: further overrides of the launch, such as `workers=2`; none that changes the runs.
         config_dirs: folders that are searched for configurations, before that of the table.
         dry_run: print what `run` would launch, and write nothing.
+        caption, notes: whether the title stands above the table, and the notes below it, in a format for people.
 
     Raises:
         RequestError: table.yaml or an option is wrong.
         FitbenchError: runs have failed, or something cannot be written.
     """
     check_format(format, FORMATS)
+    if format in OF_SCRIPTS and not (caption and notes):
+        raise RequestError(f"--no-caption and --no-notes are for people's formats; --format is {format}")
     if not (run or dry_run) and overrides:
         raise RequestError(f"{overrides[0]} is for what --run launches; add --run")
     if write and dry_run:
@@ -68,15 +74,17 @@ def table(
         except RequestError:
             raise
         except FitbenchError:  # runs have failed; the others count
-            _show(wanted, composed, format, write)
+            _show(wanted, composed, format, write, caption, notes)
             raise
-    _show(wanted, composed, format, write)
+    _show(wanted, composed, format, write, caption, notes)
     return 0
 
 
-def _show(table: Table, configurations: Mapping[str, Config], format: str, write: bool) -> None:
+def _show(
+    table: Table, configurations: Mapping[str, Config], format: str, write: bool, caption: bool, notes: bool
+) -> None:
     records = with_committed(table, with_deviations(table, read_runs(table, configurations), configurations))
-    rendering.print_table(table, outcomes(table, records), format)
+    rendering.print_table(table, outcomes(table, records), format, caption, notes)
     if write:
         from fitbench.tables.record import write_record
 

@@ -1,0 +1,140 @@
+"""The outcomes of a table as a matrix: for each metric the cells, the best ones and the ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from fitbench.analysis import ranks
+from fitbench.metrics import Metric
+from fitbench.tables.definition import Table, heading
+from fitbench.tables.outcome import Outcome
+
+Values = Sequence[Sequence[float | None]]  # of each line a value for each column
+
+
+@dataclass(frozen=True)
+class Side:
+    """The claimed or the measured values of a matrix, in the metric's own values.
+
+    Attributes:
+        ranks: of each line the rank in each column, from 1 for the best; None without a value.
+        of_all: whether lines without any value count, so that there are no average ranks as long as there is one.
+    """
+
+    ranks: Values
+    of_all: bool
+
+    @classmethod
+    def of(cls, values: Values, metric: Metric, of_all: bool) -> Side:
+        """The side with these values."""
+        columns = [ranks.ranks(column, metric.higher_is_better) for column in zip(*values, strict=True)]
+        return cls(list(zip(*columns, strict=True)), of_all)
+
+    @property
+    def without(self) -> list[int]:
+        """The positions of the lines without any value."""
+        return [line for line, places in enumerate(self.ranks) if set(places) == {None}]
+
+    @property
+    def ranked(self) -> list[int]:
+        """The positions of the columns in which every line that counts has a value."""
+        return [] if self.of_all and self.without else ranks.complete(self.ranks)
+
+    @property
+    def averages(self) -> list[float | None]:
+        """Of each line the mean of its ranks in these columns, see `ranks.averages`; None without any."""
+        return ranks.averages(self.ranks) if self.ranked else [None] * len(self.ranks)
+
+    def best(self, line: int, column: int) -> bool:
+        """Whether no value of the column is better than this one, and some value is worse."""
+        rank, others = self.ranks[line][column], {row[column] for row in self.ranks} - {None}
+        return rank is not None and len(others) > 1 and rank == min(others)  # type: ignore[type-var]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The matrix of one metric.
+
+    Attributes:
+        lines, columns: the names of those that have a cell.
+        cells: of each line the outcome in each column; None where the table has no such cell.
+    """
+
+    lines: list[str]
+    columns: list[str]
+    cells: list[list[Outcome | None]]
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Those that are there, line by line."""
+        return [outcome for line in self.cells for outcome in line if outcome is not None]
+
+    @property
+    def metric(self) -> Metric:
+        """The metric."""
+        return self.outcomes[0].row.measure.metric
+
+    @property
+    def heading(self) -> str:
+        """The metric with its part and its unit."""
+        return heading(dict.fromkeys(outcome.row.measure for outcome in self.outcomes))
+
+    @property
+    def digits(self) -> int:
+        """Decimals of measured values: those of the claims, or of the tolerance if it has more."""
+        measures = [outcome.row.measure for outcome in self.outcomes]
+        claims = [outcome.row.claim.printed for outcome in self.outcomes if outcome.row.claim is not None]
+        if not claims:
+            return measures[0].unit.digits
+        texts = [*(part for claim in claims for part in claim.split()), *(each.printed_tolerance for each in measures)]
+        return max(len(text.partition(".")[2]) for text in texts)
+
+    @cached_property
+    def claimed(self) -> Side:
+        """The claims. A line of which nothing is claimed does not count in their ranks."""
+        return self._side(_claimed, of_all=False)
+
+    @cached_property
+    def measured(self) -> Side:
+        """The means over the seeds."""
+        return self._side(lambda outcome: outcome.judgement.measured.mean, of_all=True)
+
+    def _side(self, value: Callable[[Outcome], float | None], of_all: bool) -> Side:
+        values = [[None if one is None else value(one) for one in line] for line in self.cells]
+        return Side.of(values, self.metric, of_all)
+
+    @property
+    def has_ranks(self) -> bool:
+        """Whether average ranks say something that the cells do not."""
+        several = len(self.lines) > 1 and len(self.columns) > 1
+        return several and bool(self.claimed.ranked or self.measured.ranked)
+
+
+def _claimed(outcome: Outcome) -> float | None:
+    """The claimed value, of a range its middle; None where none is stated."""
+    claim = outcome.row.claim
+    return None if claim is None else (claim.low + claim.high) / 2
+
+
+def blocks(table: Table, results: Sequence[Outcome]) -> list[Block]:
+    """The matrix of each metric and unit of a table that is one, in the order in which they occur.
+
+    Parts of the data have matrices of their own where a cell has several.
+    """
+    assert table.matrix is not None
+    measures = [(outcome.row.cell, outcome.row.measure) for outcome in results]
+    several = len({(cell, measure.metric.name, measure.unit) for cell, measure in measures}) < len(results)
+    by_metric: dict[object, dict[tuple[str, str], Outcome]] = {}
+    for outcome, (cell, measure) in zip(results, measures, strict=True):
+        assert cell is not None
+        name = measure.name if several else measure.metric.name
+        by_metric.setdefault((name, measure.unit), {})[cell] = outcome
+    return [_block(table.matrix.lines, table.matrix.columns, cells) for cells in by_metric.values()]
+
+
+def _block(lines: Sequence[str], columns: Sequence[str], cells: dict[tuple[str, str], Outcome]) -> Block:
+    down = [line for line in lines if any(line == cell[0] for cell in cells)]
+    across = [column for column in columns if any(column == cell[1] for cell in cells)]
+    return Block(down, across, [[cells.get((line, column)) for column in across] for line in down])
