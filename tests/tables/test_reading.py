@@ -43,9 +43,9 @@ def test_whose_test_examples_are_meant_stands_at_the_top_or_in_a_row(define):
 
 
 def test_a_tolerance_is_in_the_unit_of_the_table_and_half_a_percentage_point_by_default(define):
-    assert read(define(tolerance=0.2)).tolerance == pytest.approx(0.002)
-    assert read(define()).tolerance == pytest.approx(0.005)
-    assert read(define(test_examples=28)).tolerance == pytest.approx(1 / 28)
+    for changed, expected in (({"tolerance": 0.2}, 0.002), ({}, 0.005), ({"test_examples": 28}, 1 / 28)):
+        tolerances = [row.measure.tolerance for row in read(define(**changed)).rows]
+        assert tolerances == pytest.approx([expected] * 3)
 
 
 def test_folds_and_the_part_stand_at_the_top_or_in_a_row(define):

@@ -34,10 +34,8 @@ def test_numbers_are_in_the_unit_of_the_table(small, look, measure):
     measure(small, "softmax", {0: 0.90, 1: 0.91, 2: 0.92, 3: 0.91, 4: 0.91})
     line = look(small)[0]
     assert rendering.claimed(line.row.claim) == "8.4"
-    assert rendering.mean_sd(line, small.unit) == "9.00 ± 0.71"
-    assert (
-        rendering.difference(line, small.unit) == "+0.55"
-    )  # an error that is higher than 8.45, which is printed as 8.4
+    assert rendering.mean_sd(line) == "9.00 ± 0.71"
+    assert rendering.difference(line) == "+0.55"  # an error that is higher than 8.45, which is printed as 8.4
     cells = {column.head: column.cells[0] for column in rendering.columns(small, [line])}
     low, high = map(float, cells["95% interval"].split(" to "))
     assert low < 9.00 < high
@@ -108,7 +106,7 @@ def test_csv_and_json_hold_the_numbers_in_full(nasty, look):
     assert content["rows"][1]["runs"][1] == {"seed": 1, "fold": None, "state": "missing", "value": None, "reason": None}
 
 
-def test_json_has_the_metric_of_the_table_and_that_of_each_row(define, look):
+def test_json_and_csv_have_the_metric_of_each_row(define, look):
     rows = [
         {"label": "a", "claimed": "1.60", "overrides": ["model=mlp"]},
         {
@@ -122,8 +120,9 @@ def test_json_has_the_metric_of_the_table_and_that_of_each_row(define, look):
     ]
     table = read(define(rows=rows))
     content = json.loads(rendering.text(table, look(table), "json"))
-    assert content["metric"] == "test_accuracy"
+    lines = csv.DictReader(io.StringIO(rendering.text(table, look(table), "csv")))
     assert [(row["metric"], row["folds"]) for row in content["rows"]] == [("test_accuracy", None), ("val_accuracy", 3)]
+    assert [(row["metric"], row["folds"]) for row in lines] == [("test_accuracy", ""), ("val_accuracy", "3")]
 
 
 def test_the_plain_table_is_never_cut_and_says_who_is_missing(nasty, look, capsys):

@@ -14,7 +14,6 @@ from fitbench.errors import RequestError
 from fitbench.tables.definition import FILE, FOLDER, Row, Table
 
 NUMBERS = re.compile(r"\d+(-\d+)?(\s*,\s*\d+(-\d+)?)*")
-WILDCARDS = re.compile(r"[*?\[]")
 
 
 def find(name: str) -> Path:
@@ -65,7 +64,9 @@ def part(table: Table, rows: Sequence[str] | None, seeds: int | None) -> Table:
 def _chosen(table: Table, texts: Sequence[str]) -> tuple[Row, ...]:
     numbers: set[int] = set()
     for text in texts:
-        fitting = {row.number for row in table.rows if _fits(row, text.strip())}
+        parts = text.split(",") if NUMBERS.fullmatch(text.strip()) else [text]
+        of_parts = [{row.number for row in table.rows if _fits(row, part.strip())} for part in parts]
+        fitting = set().union(*of_parts) if all(of_parts) else None
         if not fitting:
             labels = "\n".join(dict.fromkeys(f"  {row.number}. {row.label}" for row in table.rows))
             raise RequestError(f"--rows: no row of {table.folder / FILE} fits {text!r}; there are\n{labels}")
@@ -74,10 +75,11 @@ def _chosen(table: Table, texts: Sequence[str]) -> tuple[Row, ...]:
 
 
 def _fits(row: Row, text: str) -> bool:
+    """Whether a row has this number, one of these numbers, this in its label, or a label of this pattern."""
     if NUMBERS.fullmatch(text):
-        return any(_covers(numbers, row.number) for numbers in text.split(","))
+        return _covers(text, row.number)
     label, pattern = row.label.casefold(), text.casefold()
-    return fnmatchcase(label, pattern) if WILDCARDS.search(pattern) else bool(pattern) and pattern in label
+    return bool(pattern) and (pattern in label or fnmatchcase(label, pattern))
 
 
 def _covers(numbers: str, number: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Len
 from pydantic import (
@@ -14,8 +14,12 @@ from pydantic import (
     Field,
     Strict,
     StringConstraints,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
     model_validator,
 )
+from pydantic_core import PydanticKnownError
 
 from fitbench.config.annotations import Allowed, Name
 from fitbench.tables.definition import CHOICES
@@ -53,7 +57,8 @@ Printed = Annotated[
 WithDeviation = Annotated[
     str,
     Strict(),
-    StringConstraints(pattern=r"^-?[0-9]+(\.[0-9]+)?( ?± ?[0-9]+(\.[0-9]+)?)?$"),
+    StringConstraints(pattern=r"^-?[0-9]+(\.[0-9]+)?( *(±|\+/?-) *[0-9]+(\.[0-9]+)?)?$"),
+    AfterValidator(lambda text: text.replace("+/-", "±").replace("+-", "±")),
 ]
 CLAIMED = (
     f"a number in quotes, such as '8.40' (YAML drops the last zero of a number without them), one with its deviation, "
@@ -61,10 +66,7 @@ CLAIMED = (
 )
 OneClaim = Literal["none stated"] | WithDeviation | Annotated[list[Printed], Len(2, 2)]
 Claimed = Annotated[
-    Literal["none stated"]
-    | WithDeviation
-    | Annotated[list[Printed], Len(2, 2)]
-    | Annotated[dict[str, Annotated[OneClaim, Allowed(CLAIMED)]], Len(1)],
+    Annotated[dict[str, Annotated[OneClaim, Allowed(CLAIMED)]], Len(1)] | OneClaim,
     Allowed(f"{CLAIMED}; or one of these for each metric"),
 ]
 TestSet = Annotated[
@@ -207,6 +209,9 @@ class TableFile(Section):
     about: AnyText = Field("", description="paragraphs in Markdown that stand before the table")
     source: Text = Field(ABSENT, description="where the table is published")
     study: Name = Field(ABSENT, description="the study of the runs; absent: the name of the folder")
+    metrics: Annotated[list[MeasureFile], Len(1)] = Field(
+        ABSENT, description="several metrics, each with its unit and its tolerance, in place of the three keys below"
+    )
     metric: Text = Field(
         ABSENT,
         description=f"what is claimed and measured: a metric of the task, such as macro_f1 or mae; of the test part "
@@ -214,6 +219,7 @@ class TableFile(Section):
     )
     unit: UnitName = Field(
         ABSENT,
+        validate_default=True,
         description="how the numbers are stated: a share from 0 to 1 (accuracy), 100 times what is missing to 1 "
         "(error_percent), 100 times the value (percent), or the value of a metric that is no share",
     )
@@ -221,9 +227,6 @@ class TableFile(Section):
         ABSENT,
         description="the difference that does not matter, in the table's unit; absent: half a percentage point, or one "
         "test example where that is more. A metric that is no share needs it",
-    )
-    metrics: Annotated[list[MeasureFile], Len(1)] = Field(
-        ABSENT, description="several metrics, each with its unit and its tolerance, in place of the three keys above"
     )
     test_examples: Count = Field(
         description="the number of examples that the claims were measured on; of a val_ metric those of validation, "
@@ -251,6 +254,15 @@ class TableFile(Section):
     rows: Annotated[list[RowFile], Len(1), Allowed("a list of rows")] = Field(ABSENT, description="the rows, see below")
     matrix: MatrixFile = Field(ABSENT, description="a matrix in place of rows, see below")
 
+    @field_validator("unit", mode="wrap")
+    @classmethod
+    def _check_unit(cls, unit: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        if unit is not ABSENT:
+            return check(unit)
+        if info.data.get("metrics") is None:
+            raise PydanticKnownError("missing")
+        return unit
+
     @model_validator(mode="after")
     def _check_layout(self) -> TableFile:
         _refuse_other_runs(self.overrides, self.folds)
@@ -260,9 +272,6 @@ class TableFile(Section):
             )
         if self.metrics is not None and (self.metric, self.unit, self.tolerance) != (None, None, None):
             raise ValueError("metrics is there, so metric, unit and tolerance stand in its entries")
-        if self.metrics is None and self.unit is None:
-            choices = ", ".join(get_args(UnitName))
-            raise ValueError(f"unit is missing; it must be one of {choices}")
         return self
 
     @model_validator(mode="after")
