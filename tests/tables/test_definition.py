@@ -1,9 +1,12 @@
 """Which table is meant, and which part of it."""
 
+from pathlib import Path
+
 import pytest
 
+from fitbench.composition import conf_folder
 from fitbench.errors import RequestError
-from fitbench.tables.choosing import find, part
+from fitbench.tables.choosing import find, part, shipped
 from fitbench.tables.reading import read
 
 
@@ -12,12 +15,26 @@ def test_a_table_is_found_by_folder_file_and_name(define, monkeypatch):
     monkeypatch.chdir(folder.parents[1])
     for name in ("small", "experiments/small", "experiments/small/table.yaml", str(folder)):
         assert find(name).resolve() == folder
-    with pytest.raises(RequestError, match=r"Did you mean experiments/small\?"):
+    with pytest.raises(RequestError, match=r"Did you mean small\?"):
         find("smal")
     with pytest.raises(
         RequestError, match=r"continue=lenet5: the folder of a table is expected here; overrides follow"
     ):
         find("+continue=lenet5")
+
+
+def test_a_name_means_a_table_of_ones_own_before_one_that_ships(define, monkeypatch):
+    folder = define()
+    monkeypatch.chdir(folder.parents[1])
+    assert find("tutorials") == shipped() / "tutorials"
+    assert find("experiments/tutorials") == shipped() / "tutorials"
+    assert find("tutorials").is_relative_to(conf_folder().parent)
+    folder.rename(folder.with_name("tutorials"))
+    assert find("tutorials") == Path("experiments/tutorials")
+    with pytest.raises(RequestError, match=r"fashion: no table\.yaml there\. Did you mean fashion_mnist\?"):
+        find("fashion")
+    with pytest.raises(RequestError, match=r"x: no table\.yaml there; there are boston_housing, fashion_mnist, "):
+        find("x")
 
 
 LABELS = ["LeNet-5, distortions", "LeNet-1", "softmax", "softmax, pixels 0 to 1", "300 units"]

@@ -19,20 +19,21 @@ NUMBERS = re.compile(r"\d+(-\d+)?(\s*,\s*\d+(-\d+)?)*")
 def find(name: str) -> Path:
     """The folder of a table: its path, the path of its table.yaml, or its name.
 
-    A name is looked for below experiments/ of the current folder, and then among the tables that ship with fitbench.
+    A name, also behind experiments/, is looked for in the folder experiments/ of the current folder, and then among the
+    tables that ship with fitbench.
 
     Raises:
         RequestError: there is no such table.
     """
     path = Path(name)
-    for folder in (path, path.parent if path.name == FILE else FOLDER / path, shipped() / path):
+    ships = shipped() / (path.name if path.parent == FOLDER else path)
+    for folder in (path, path.parent if path.name == FILE else FOLDER / path, ships):
         if (folder / FILE).is_file():
             return folder
     if "=" in name:
         raise RequestError(f"{name}: the folder of a table is expected here; overrides follow it, after --run")
     names = sorted({path.parent.name for place in (FOLDER, shipped()) for path in place.glob(f"*/{FILE}")})
-    near = nearest(path.name, names, f"{FOLDER}/")
-    raise RequestError(f"{name}: no {FILE} there" + (near or f"; there are {', '.join(names) or 'none'} in {FOLDER}"))
+    raise RequestError(f"{name}: no {FILE} there" + (nearest(path.name, names) or f"; there are {', '.join(names)}"))
 
 
 def shipped() -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fitbench import metrics, user_metrics
 from fitbench.composition import Composer
-from fitbench.config import Config
+from fitbench.config import Config, config_id
 from fitbench.config.errors import located
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
@@ -21,13 +21,21 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
     """
     composer = Composer(table.config_dirs)
     composed: dict[str, Config] = {}
+    identities: dict[str, list[str]] = {}
     for row in table.configurations:
         with located(f"{table.folder / FILE}: row {row.label!r}"):
             fold = [] if row.folds is None else ["fold=0"]
             config = composer.configuration([*table.overrides_of(row), f"study={table.study}", *fold])
             for measure in table.measures_of(row.label):
                 _check_metric(measure.metric, config)
+        identities.setdefault(config_id(config), []).append(row.label)
         composed[row.label] = config.model_copy(update={"outputs": str(outputs), "seed": row.seeds[0]})
+    same = next((labels for labels in identities.values() if len(labels) > 1), None)
+    if table.matrix is not None and same is not None:
+        raise RequestError(
+            f"{table.folder / FILE}: matrix: {' and '.join(map(repr, same))} have the same configuration; each line "
+            "and each column needs overrides that make it another"
+        )
     return composed
 
 

@@ -110,6 +110,9 @@ class MeasureFile(Section):
     tolerance: Tolerance = Field(ABSENT, description="as `tolerance` of a table with one metric")
 
 
+A_MEASURE = Allowed("a section such as {metric: accuracy, unit: percent}")
+
+
 class ExplanationFile(Section):
     """`explained_by` of a row."""
 
@@ -159,7 +162,7 @@ class CellFile(Settings):
     metric: Text = Field(
         ABSENT, description="the table's metric on another part, as val_mae in a table of test_mae, if it differs"
     )
-    explained_by: ExplanationFile = Field(
+    explained_by: Annotated[ExplanationFile, Allowed("a section such as {row: LABEL, with: GROUP}")] = Field(
         ABSENT, description="the row that explains why this one is better or worse: {row: LABEL, with: GROUP}"
     )
 
@@ -184,7 +187,9 @@ class RowFile(CellFile):
 
 
 Line = Annotated[Settings, BeforeValidator(lambda value: {} if value is None else value)]
-Lines = Annotated[dict[Text, Line], Len(1), Allowed("names, each with what its cells set")]
+Lines = Annotated[
+    dict[Text, Line], Len(1), Allowed("names, each with what its cells set, such as {MLP: {overrides: [model=mlp]}}")
+]
 Cell = Annotated[CellFile, BeforeValidator(lambda value: value if isinstance(value, dict) else {"claimed": value})]
 
 
@@ -196,7 +201,9 @@ class MatrixFile(Section):
     lines: Lines = Field(description="the name of each line, and what its cells set")
     columns: Lines = Field(description="the name of each column, and what its cells set, after the line")
     cells: Annotated[
-        dict[Text, Annotated[dict[Text, Cell], Len(1)]], Len(1), Allowed("for each line a claim for each column")
+        dict[Text, Annotated[dict[Text, Cell], Len(1)]],
+        Len(1),
+        Allowed("the claims by line and column, such as {MLP: {digits: '97.1'}}"),
     ] = Field(
         description="for each line and column the claim, or all keys of a cell; a cell that is absent has no runs"
     )
@@ -209,10 +216,10 @@ class TableFile(Section):
     about: AnyText = Field("", description="paragraphs in Markdown that stand before the table")
     source: Text = Field(ABSENT, description="where the table is published")
     study: Name = Field(ABSENT, description="the study of the runs; absent: the name of the folder")
-    metrics: Annotated[list[MeasureFile], Len(1)] = Field(
-        ABSENT, description="several metrics, each with its unit and its tolerance, in place of the three keys below"
-    )
-    metric: Text = Field(
+    metrics: Annotated[
+        list[Annotated[MeasureFile, A_MEASURE]], Len(1), Allowed(f"a list, each item {A_MEASURE.text}")
+    ] = Field(ABSENT, description="several metrics, each with its unit and tolerance, in place of the three keys below")
+    metric: Annotated[Text, Allowed("the name of a metric; several of them stand in metrics")] = Field(
         ABSENT,
         description=f"what is claimed and measured: a metric of the task, such as macro_f1 or mae; of the test part "
         f"unless it begins with val_ or train_; absent: {DEFAULT}",
@@ -246,7 +253,10 @@ class TableFile(Section):
         "data/ and experiment/ are searched besides those of fitbench",
     )
     overrides: Overrides = Field([], description="the configuration that all runs of the table share")
-    settings: dict[Text, Annotated[list[Text], Len(1)]] = Field(
+    settings: Annotated[
+        dict[Text, Annotated[list[Text], Len(1), Allowed("a list of keys of the configuration")]],
+        Allowed("named groups of keys, such as {recipe: [optimizer, training]}"),
+    ] = Field(
         {},
         description="named groups of keys, as 'the recipe of its source': [optimizer, training], for explained_by",
     )
@@ -272,14 +282,6 @@ class TableFile(Section):
             )
         if self.metrics is not None and (self.metric, self.unit, self.tolerance) != (None, None, None):
             raise ValueError("metrics is there, so metric, unit and tolerance stand in its entries")
-        return self
-
-    @model_validator(mode="after")
-    def _check_labels(self) -> TableFile:
-        labels = [row.label for row in self.rows or ()]
-        for label in labels:
-            if labels.count(label) > 1:
-                raise ValueError(f"rows: {labels.count(label)} rows have the label {label!r}")
         return self
 
 
