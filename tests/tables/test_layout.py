@@ -223,10 +223,10 @@ def test_how_settings_were_chosen_stands_at_the_top_and_in_rows(define):
         row("1", label="b"),
         row("1", label="c", measured=False, overrides=[]),
     ]
-    read_rows = read(define(rows=rows, chosen={"optimizer": "source", "data.rescale": "source, p. 5"})).rows
+    read_rows = read(define(rows=rows, chosen={"optimizer": "source", "data.preprocess": "source, p. 5"})).rows
     assert [dict(each.chosen) for each in read_rows] == [
-        {"optimizer": "first guess", "data.rescale": "source, p. 5", "training.epochs": "validation, 5 trials"},
-        {"optimizer": "source", "data.rescale": "source, p. 5"},
+        {"optimizer": "first guess", "data.preprocess": "source, p. 5", "training.epochs": "validation, 5 trials"},
+        {"optimizer": "source", "data.preprocess": "source, p. 5"},
         {},
     ]
 
@@ -253,8 +253,6 @@ def test_a_row_names_the_row_that_explains_it_and_the_group_of_settings(define):
         ({"rows": [row("1.0", explained_by=EXPLAINED), OTHER]}, "that row has another claim"),
         ({"settings": {"recipe": "training"}}, "settings.recipe is 'training'; it must be a list of keys of the conf"),
         ({"settings": ["training"]}, r"settings is \['training'\]; it must be named groups of keys, such as \{recipe"),
-        ({"settings": {"recipe": ["trainings"]}}, r"settings.recipe: trainings: there is no such key. Did you mean "),
-        ({"chosen": {"training.epoch": "source"}}, "chosen: training.epoch: there is no such key. Did you mean tr"),
         ({"chosen": {"optimizer": "guess"}}, "chosen.optimizer is 'guess'; it must be source, validation or 'first"),
         ({"chosen": {"optimizer": "sources"}}, "chosen.optimizer is 'sources'"),
         ({"chosen": "source"}, "chosen is 'source'; it must be keys of the configuration, each with how it was chosen"),

@@ -179,20 +179,6 @@ def unknown_key(key: str) -> str | None:
     return no_such_key(key, section, list(known))
 
 
-def check_key(key: str) -> None:
-    """Refuse a key, such as training.epochs, that no configuration has.
-
-    Raises:
-        RequestError: the message names the nearest key.
-    """
-    known = [name for name in Config.model_fields if name not in NOT_GIVEN]
-    line = None if key in known else no_such_key(key, "", known)
-    if "." in key and key.partition(".")[0] in known:
-        line = unknown_key(key)
-    if line:
-        raise RequestError(line)
-
-
 def nearest(name: str, names: Sequence[str], prefix: str = "") -> str:
     """The sentence that asks whether the name most like this one was meant; empty if none is like it.
 

@@ -76,7 +76,7 @@ def _chosen(table: Table, texts: Sequence[str]) -> tuple[Row, ...]:
 
 
 def _fits(row: Row, text: str) -> bool:
-    """Whether a row has this number, one of these numbers, this in its label, or a label of this pattern."""
+    """Whether a row has this number or one of this range, or has this in its label, or a label of this pattern."""
     if NUMBERS.fullmatch(text):
         return _covers(text, row.number)
     label, pattern = row.label.casefold(), text.casefold()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from fitbench import metrics, user_metrics
@@ -21,22 +22,27 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
     """
     composer = Composer(table.config_dirs)
     composed: dict[str, Config] = {}
-    identities: dict[str, list[str]] = {}
     for row in table.configurations:
         with located(f"{table.folder / FILE}: row {row.label!r}"):
             fold = [] if row.folds is None else ["fold=0"]
             config = composer.configuration([*table.overrides_of(row), f"study={table.study}", *fold])
             for measure in table.measures_of(row.label):
                 _check_metric(measure.metric, config)
-        identities.setdefault(config_id(config), []).append(row.label)
         composed[row.label] = config.model_copy(update={"outputs": str(outputs), "seed": row.seeds[0]})
-    same = next((labels for labels in identities.values() if len(labels) > 1), None)
-    if table.matrix is not None and same is not None:
-        raise RequestError(
-            f"{table.folder / FILE}: matrix: {' and '.join(map(repr, same))} have the same configuration; each line "
-            "and each column needs overrides that make it another"
-        )
+    if table.matrix is not None:
+        _check_cells(table, composed)
     return composed
+
+
+def _check_cells(table: Table, configurations: Mapping[str, Config]) -> None:
+    """Refuse two cells of a matrix that have the same configuration."""
+    cells: dict[str, str] = {}
+    for label, config in configurations.items():
+        if (other := cells.setdefault(config_id(config), label)) != label:
+            raise RequestError(
+                f"{table.folder / FILE}: matrix: {other!r} and {label!r} have the same configuration; each line and "
+                "each column needs overrides that make it another"
+            )
 
 
 def _check_metric(metric: Metric, config: Config) -> None:

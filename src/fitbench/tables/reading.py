@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from fitbench import metrics
 from fitbench.composition import read_yaml
 from fitbench.config import validated
-from fitbench.config.errors import check_key, located
+from fitbench.config.errors import located
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 from fitbench.tables import explaining
@@ -47,7 +47,6 @@ def _table(folder: Path, file: TableFile) -> Table:
         with located(row_name(number, row.model_dump())):
             rows += _rows(file, number, row, cell, measures)
     explaining.check(rows)
-    _check_keys(file, rows)
     return Table(
         folder=folder,
         title=file.title,
@@ -58,22 +57,6 @@ def _table(folder: Path, file: TableFile) -> Table:
         matrix=matrix_of(file),
         config_dirs=() if file.config_dir is None else (_config_dir(folder, file.config_dir),),
     )
-
-
-def _check_keys(file: TableFile, rows: Sequence[Row]) -> None:
-    """Refuse keys of `settings` and `chosen` that no configuration has.
-
-    Raises:
-        RequestError: the message names where the key stands.
-    """
-    for group, keys in file.settings.items():
-        with located(f"settings.{group}"):
-            for key in keys:
-                check_key(key)
-    for row in rows:
-        with located(f"{row_name(row.number, {'label': row.label})}: chosen"):
-            for key, _ in row.chosen:
-                check_key(key)
 
 
 def _config_dir(folder: Path, config_dir: str) -> Path:
