@@ -12,7 +12,7 @@ from fitbench.config import data_sections, logger_section, optimizer_section, sc
 from fitbench.config.builders import SECTION, settings_schema
 from fitbench.config.describe import describe
 from fitbench.search.settings import Settings
-from fitbench.tables.schema import RowFile, TableFile
+from fitbench.tables.schema import MatrixFile, MeasureFile, RowFile, TableFile
 
 HEADINGS = ("key", "default", "meaning, and what is allowed")
 SECTIONS: dict[str, tuple[type[BaseModel], str, str]] = {  # schema, prefix of the keys, file of the defaults
@@ -92,9 +92,17 @@ def launcher(name: str) -> str:
     return table((*HEADINGS[:2], "meaning"), rows)
 
 
+TABLE_FILES = {
+    "TableFile": (TableFile, "table"),
+    "MeasureFile": (MeasureFile, "measure"),
+    "RowFile": (RowFile, "row"),
+    "MatrixFile": (MatrixFile, "matrix"),
+}
+
+
 def table_file(name: str) -> str:
-    """The keys of table.yaml (TableFile), or of one of its rows (RowFile)."""
-    model, prefix = {"TableFile": (TableFile, "table"), "RowFile": (RowFile, "row")}[name]
+    """The keys of table.yaml (TableFile), or of one of its parts, such as a row (RowFile)."""
+    model, prefix = TABLE_FILES[name]
     rows = []
     for key in keys_of(model):
         if "." not in key.name:  # rows have a table of their own

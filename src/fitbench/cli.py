@@ -456,7 +456,7 @@ def publish(
 def table(
     context: typer.Context,
     experiment: Annotated[
-        str, typer.Argument(metavar="EXPERIMENT", help="a folder with a table.yaml, or its name below experiments/")
+        str, typer.Argument(metavar="EXPERIMENT", help="a folder with a table.yaml, or its name in experiments/")
     ],
     run: Annotated[
         bool, flag("--run", help="train missing runs first; overrides such as workers=2 may follow")

@@ -1,9 +1,13 @@
 """Which table is meant, and which part of it."""
 
+from pathlib import Path
+
 import pytest
 
+from fitbench.composition import conf_folder
 from fitbench.errors import RequestError
-from fitbench.tables.choosing import find, part
+from fitbench.tables.choosing import find, part, shipped
+from fitbench.tables.reading import read
 
 
 def test_a_table_is_found_by_folder_file_and_name(define, monkeypatch):
@@ -11,7 +15,7 @@ def test_a_table_is_found_by_folder_file_and_name(define, monkeypatch):
     monkeypatch.chdir(folder.parents[1])
     for name in ("small", "experiments/small", "experiments/small/table.yaml", str(folder)):
         assert find(name).resolve() == folder
-    with pytest.raises(RequestError, match=r"Did you mean experiments/small\?"):
+    with pytest.raises(RequestError, match=r"Did you mean small\?"):
         find("smal")
     with pytest.raises(
         RequestError, match=r"continue=lenet5: the folder of a table is expected here; overrides follow"
@@ -19,12 +23,55 @@ def test_a_table_is_found_by_folder_file_and_name(define, monkeypatch):
         find("+continue=lenet5")
 
 
-def test_rows_are_chosen_by_parts_of_their_labels(small):
-    assert [row.label for row in part(small, "SOFT, hum", None).rows] == ["softmax", "human"]
-    with pytest.raises(RequestError, match="'conv' is in no label"):
-        part(small, "mlp,conv", None)
-    with pytest.raises(RequestError, match="--rows is empty"):
-        part(small, ",", None)
+def test_a_name_means_a_table_of_ones_own_before_one_that_ships(define, monkeypatch):
+    folder = define()
+    monkeypatch.chdir(folder.parents[1])
+    assert find("tutorials") == shipped() / "tutorials"
+    assert find("experiments/tutorials") == shipped() / "tutorials"
+    assert find("tutorials").is_relative_to(conf_folder().parent)
+    folder.rename(folder.with_name("tutorials"))
+    assert find("tutorials") == Path("experiments/tutorials")
+    with pytest.raises(RequestError, match=r"fashion: no table\.yaml there\. Did you mean fashion_mnist\?"):
+        find("fashion")
+    with pytest.raises(RequestError, match=r"x: no table\.yaml there; there are boston_housing, fashion_mnist, "):
+        find("x")
+
+
+LABELS = ["LeNet-5, distortions", "LeNet-1", "softmax", "softmax, pixels 0 to 1", "300 units"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "numbers"),
+    [
+        (["3"], [3]),
+        (["5,1"], [1, 5]),
+        (["2-4"], [2, 3, 4]),
+        (["1, 3-4"], [1, 3, 4]),
+        (["LENET"], [1, 2]),
+        (["5, dist"], [1]),  # the comma is part of the label
+        (["softmax, pixels"], [4]),
+        (["softmax"], [3, 4]),
+        (["softmax, *"], [4]),
+        (["lenet-[0-9]"], [2]),
+        (["?ofTmax"], [3]),
+        (["*1"], [2, 4]),
+        (["300 u"], [5]),
+        (["300 units", "1", "softmax, pixels"], [1, 4, 5]),
+    ],
+    ids=str,
+)
+def test_rows_are_chosen_by_numbers_parts_of_labels_and_patterns(define, texts, numbers):
+    rows = [{"label": label, "claimed": "8.4", "overrides": ["model=mlp"]} for label in LABELS]
+    assert [row.number for row in part(read(define(rows=rows)), texts, None).rows] == numbers
+
+
+@pytest.mark.parametrize("text", ["conv", "soft, hum", "", ",", "4", "0", "4-9", "soft*x?", "3-1", "[", "x*", "1,4"])
+def test_rows_that_are_not_there_are_refused_with_those_that_are(small, text):
+    with pytest.raises(RequestError) as refusal:
+        part(small, ["mlp", text], None)
+    message = str(refusal.value)
+    assert message.startswith("--rows: no row of ")
+    assert message.endswith(f"fits {text!r}; there are\n  1. softmax\n  2. mlp\n  3. human")
 
 
 def test_fewer_seeds_are_the_first_ones(small):

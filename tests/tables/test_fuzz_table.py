@@ -60,6 +60,16 @@ def test_any_table_is_read_or_refused(tmp_path, text):
             "a:\n\tb: 1",
             "not YAML (line 2: found character that cannot start any token); lines are indented with spaces",
         ),
+        (
+            "rows:\n  - label: a\n   claimed: b",
+            "not YAML (line 3: did not find expected '-' indicator); the keys of an item",
+        ),
+        (
+            "a: 1\n  b: 2",
+            "not YAML (line 2: mapping values are not allowed in this context); keys that belong together",
+        ),
+        ("title: a: b", "not YAML (line 1: mapping values are not allowed in this context); keys that belong together"),
+        ("unit: %", "not YAML (line 1: found character that cannot start any token); a text that begins with %"),
         ("title: " + "[" * 100 + "]" * 100, "line 1: nested more than 64 levels deep"),
         ("seeds: 1" + ":59" * 200_000, "line 1 holds a number of 600,001 characters"),
         (

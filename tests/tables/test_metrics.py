@@ -307,7 +307,7 @@ def test_on_other_test_examples_the_bootstraps_variance_counts_and_is_stored(
     expected = np.sqrt(stats.t.ppf(0.975, 2) ** 2 * training + stats.norm.ppf(0.975) ** 2 * sampling)
     assert outcome.judgement.half_width == pytest.approx(expected)
     assert "net: the variance between test sets is that of a bootstrap with 1,000 resamples of ours" in remarks(
-        table, [outcome]
+        [outcome]
     )
     (tmp_path / "results.csv").write_text(measured.as_csv(outcome.records))
     assert measured.read_csv(tmp_path / "results.csv") == outcome.records

@@ -1,5 +1,7 @@
 """What table.yaml means, and what is wrong with it."""
 
+from dataclasses import replace
+
 import pytest
 
 from fitbench.errors import RequestError
@@ -34,6 +36,10 @@ def test_a_claim_can_be_a_mean_over_trainings_with_a_deviation(define):
     claim = read(define(rows=[row(claimed="15.7", deviation="1.5", trainings=10)])).rows[0].claim
     assert (claim.trainings, claim.deviation, claim.printed) == (10, pytest.approx(0.015), "15.7 ± 1.5")
     assert read(define(rows=[row(trainings=5)])).rows[0].claim.deviation is None
+    rows = [row(claimed=f"15.7{sign}1.50", label=f"a{sign}b") for sign in ("±", " ± ", "+-", " +/- ", "  ±")]
+    assert [each.claim for each in read(define(rows=rows, trainings=10)).rows] == [
+        replace(claim, printed="15.7 ± 1.50")
+    ] * 5
 
 
 def test_whose_test_examples_are_meant_stands_at_the_top_or_in_a_row(define):
@@ -43,9 +49,9 @@ def test_whose_test_examples_are_meant_stands_at_the_top_or_in_a_row(define):
 
 
 def test_a_tolerance_is_in_the_unit_of_the_table_and_half_a_percentage_point_by_default(define):
-    assert read(define(tolerance=0.2)).tolerance == pytest.approx(0.002)
-    assert read(define()).tolerance == pytest.approx(0.005)
-    assert read(define(test_examples=28)).tolerance == pytest.approx(1 / 28)
+    for changed, expected in (({"tolerance": 0.2}, 0.002), ({}, 0.005), ({"test_examples": 28}, 1 / 28)):
+        tolerances = [row.measure.tolerance for row in read(define(**changed)).rows]
+        assert tolerances == pytest.approx([expected] * 3)
 
 
 def test_folds_and_the_part_stand_at_the_top_or_in_a_row(define):
@@ -115,6 +121,10 @@ def test_a_deterministic_row_has_one_seed_and_a_shortened_one_still_lacks_the_ot
         ({"unit": "accuracy", "rows": [row(claimed="1")]}, "claimed is '1'; it must have the decimals of its source"),
         ({"tolerance": 0}, r"tolerance is 0; it must be at least 0\.01, one of the 10,000 test examples"),
         ({"tolerance": 1, "test_examples": 50}, "tolerance is 1; it must be at least 2, one of the 50 test examples"),
+        ({"rows": [row(claimed="1 ± 0.1", deviation="0.1")]}, "claimed is '1 ± 0.1', so deviation must be left out"),
+        ({"rows": [row(claimed="1 ± 0.1")]}, "trainings is 1; it must be 2 or more, .*, here or at the top"),
+        ({"rows": [row(claimed="1 ± ")]}, "claimed is '1 ± '; it must be .* with its deviation, such as '84.3 ± 1.5'"),
+        ({"metric": ["accuracy"]}, "it must be the name of a metric; several of them stand in metrics"),
         ({"rows": [row(deviation="0.1")]}, "trainings is 1; it must be 2 or more"),
         ({"rows": [row(claimed=["1", "2"], deviation="0.1", trainings=3)]}, "deviation goes with one claimed number"),
         ({"rows": [row(trainings=0)]}, "trainings is 0; it must be a whole number of at least 1"),

@@ -55,7 +55,7 @@ def test_an_empty_table_has_a_readme_too(small, composed):
 def test_the_plot_shows_each_claim_mean_interval_and_seed_where_it_is(small, records):
     from fitbench.tables.outcome import outcomes
 
-    axes = chart(small, outcomes(small, records)).axes[0]
+    axes = chart(outcomes(small, records)).axes[0]
     drawn = {}
     for line in axes.lines:
         drawn.setdefault(line.get_gid(), []).append([round(float(x), 6) for x in line.get_xdata()])
@@ -76,7 +76,7 @@ def test_an_accuracy_of_zero_keeps_the_axis_of_the_plot_linear(define, composed,
     table = read(define(rows, unit="accuracy"))
     measure(table, "a", {0: 0.0, 1: 0.05})
     results = outcomes(table, measured.read_runs(table, composed(table)))
-    assert chart(table, results).axes[0].get_xscale() == "linear"
+    assert chart(results).axes[0].get_xscale() == "linear"
 
 
 def test_an_interval_and_the_axis_of_the_plot_end_where_the_metric_does(define, composed, measure):
@@ -88,7 +88,7 @@ def test_an_interval_and_the_axis_of_the_plot_end_where_the_metric_does(define, 
     results = outcomes(table, measured.read_runs(table, composed(table)))
     assert results[0].judgement.half_width > 1
     assert results[0].judgement.interval == pytest.approx((-0.795, 0.195))  # 0.80 stands for 0.795 to 0.805
-    axes = chart(table, results).axes[0]
+    axes = chart(results).axes[0]
     assert [list(line.get_xdata()) for line in axes.lines if line.get_gid() == "interval"] == [[0, 1]]
     assert 0 <= axes.get_xlim()[0] < axes.get_xlim()[1] <= 1
 

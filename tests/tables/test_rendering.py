@@ -130,7 +130,7 @@ def test_csv_and_json_hold_the_numbers_in_full(nasty, look):
     assert content["rows"][1]["runs"][1] == {"seed": 1, "fold": None, "state": "missing", "value": None, "reason": None}
 
 
-def test_json_has_the_metric_of_each_row(define, look):
+def test_json_and_csv_have_the_metric_of_each_row(define, look):
     rows = [
         {"label": "a", "claimed": "1.60", "overrides": ["model=mlp"]},
         {
@@ -144,7 +144,9 @@ def test_json_has_the_metric_of_each_row(define, look):
     ]
     table = read(define(rows=rows))
     content = json.loads(rendering.text(table, look(table), "json"))
+    lines = csv.DictReader(io.StringIO(rendering.text(table, look(table), "csv")))
     assert [(row["metric"], row["folds"]) for row in content["rows"]] == [("test_accuracy", None), ("val_accuracy", 3)]
+    assert [(row["metric"], row["folds"]) for row in lines] == [("test_accuracy", ""), ("val_accuracy", "3")]
 
 
 def test_the_plain_table_is_never_cut_and_says_who_is_missing(nasty, look, capsys):

@@ -126,7 +126,7 @@ def test_a_table_of_a_regression_runs_and_has_a_verdict(define, tmp_path, capsys
     assert show_table(str(folder), run=True, outputs=tmp_path, format="json", overrides=["progress=false"]) == 0
     content = json.loads(capsys.readouterr().out)
     row, of_folds = content["rows"]
-    assert (content["metric"], row["verdict"], row["seeds"]) == ("val_mae", "worse", 3)
+    assert (row["metric"], row["verdict"], row["seeds"]) == ("val_mae", "worse", 3)
     assert [(run["seed"], run["fold"], run["state"]) for run in of_folds["runs"]] == [
         (0, 0, "finished"), (0, 1, "finished"),
     ]  # fmt: skip

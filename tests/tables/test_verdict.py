@@ -206,7 +206,7 @@ def test_a_row_that_is_called_deterministic_and_is_not_has_no_verdict_from_two_r
 )  # fmt: skip
 def test_every_judgement_is_consistent(claimed, values, same, examples, tolerance, trainings):
     judgement = judge(claim_of(claimed, trainings=trainings), values, tolerance, EvaluationSets(examples, same=same))
-    low, high = judgement.interval
+    low, high = judgement.difference - judgement.half_width, judgement.difference + judgement.half_width  # not cut off
     inside = max(abs(low), abs(high)) <= tolerance
     assert judgement.half_width >= 1 / examples
     assert (judgement.verdict is Verdict.better) == (low > 0 and not inside)

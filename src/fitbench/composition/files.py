@@ -21,6 +21,15 @@ from fitbench.untrusted import Unreadable, guarded, parse_yaml, read_file
 
 LARGEST_BYTES = 2**20  # of a file of YAML
 LARGEST_VALUES = 5_000  # keys, values and items in it
+TABS = "lines are indented with spaces, not with tabs"
+HINTS = {  # by what libyaml says
+    "found a tab character": TABS,
+    "cannot start any token": "a text that begins with % @ or ` stands in quotes",
+    "mapping values are not allowed": "keys that belong together have the same indentation, and a text with ': ' in it "
+    "stands in quotes",
+    "expected '-' indicator": "the keys of an item of a list stand below its first key",
+    "expected key": "keys that belong together have the same indentation",
+}
 PACKAGE = re.compile(r"[\w$-]+(\.[\w$-]+)*")
 OURS = ("hydra", "main", "schema")  # what Hydra calls its own files, those of conf/, and the schemas of plugins
 PROJECT = TABLE  # what the folders of a project are called
@@ -44,8 +53,9 @@ def read_yaml(path: Path, largest: int = LARGEST_VALUES) -> tuple[object, str]:
     try:
         return parse_yaml(text, get_yaml_loader(), largest), text
     except Unreadable as error:
-        if "cannot start any token" in str(error) and "\t" in text:
-            raise Unreadable(f"{error}; lines are indented with spaces, not with tabs") from error
+        if hint := next((hint for problem, hint in HINTS.items() if problem in str(error)), ""):
+            hint = TABS if "cannot start any token" in str(error) and "\t" in text else hint
+            raise Unreadable(f"{error}; {hint}") from error
         raise
 
 

@@ -81,7 +81,7 @@ def _line(detail: Any, schema: Any, values: Any, key: str, top: str) -> str:
         models = _models(annotation)
         if len(models) > 1:  # pydantic puts the choice that it made into the location
             annotation = _chosen(models, value)
-        elif isinstance(value, Mapping) and _is_branch(annotation, part, value):
+        elif _is_branch(annotation, part, value):
             annotation = models[0] if models else annotation
         elif models and not _has_other_branches(annotation):
             fields = fields_of(models[0])
@@ -242,8 +242,10 @@ def _has_other_branches(annotation: Any) -> bool:
     return len([member for member in members if member is not NoneType]) > 1
 
 
-def _is_branch(annotation: Any, part: int | str, value: Mapping[str, Any]) -> bool:
-    """Whether a part of a location is the branch that pydantic tried, and no key of the value."""
+def _is_branch(annotation: Any, part: int | str, value: Any) -> bool:
+    """Whether a part of a location is the branch that pydantic tried, and no key or place of the value."""
+    if not isinstance(value, Mapping):
+        return isinstance(value, list) and isinstance(part, str)
     models = _models(annotation)
     named = part == models[0].__name__ if models else part not in value
     return named and _has_other_branches(annotation)

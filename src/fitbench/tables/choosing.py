@@ -14,26 +14,26 @@ from fitbench.errors import RequestError
 from fitbench.tables.definition import FILE, FOLDER, Row, Table
 
 NUMBERS = re.compile(r"\d+(-\d+)?(\s*,\s*\d+(-\d+)?)*")
-WILDCARDS = re.compile(r"[*?\[]")
 
 
 def find(name: str) -> Path:
     """The folder of a table: its path, the path of its table.yaml, or its name.
 
-    A name is looked for below experiments/ of the current folder, and then among the tables that ship with fitbench.
+    A name, also behind experiments/, is looked for in the folder experiments/ of the current folder, and then among the
+    tables that ship with fitbench.
 
     Raises:
         RequestError: there is no such table.
     """
     path = Path(name)
-    for folder in (path, path.parent if path.name == FILE else FOLDER / path, shipped() / path):
+    ships = shipped() / (path.name if path.parent == FOLDER else path)
+    for folder in (path, path.parent if path.name == FILE else FOLDER / path, ships):
         if (folder / FILE).is_file():
             return folder
     if "=" in name:
         raise RequestError(f"{name}: the folder of a table is expected here; overrides follow it, after --run")
     names = sorted({path.parent.name for place in (FOLDER, shipped()) for path in place.glob(f"*/{FILE}")})
-    near = nearest(path.name, names, f"{FOLDER}/")
-    raise RequestError(f"{name}: no {FILE} there" + (near or f"; there are {', '.join(names) or 'none'} in {FOLDER}"))
+    raise RequestError(f"{name}: no {FILE} there" + (nearest(path.name, names) or f"; there are {', '.join(names)}"))
 
 
 def shipped() -> Path:
@@ -65,7 +65,9 @@ def part(table: Table, rows: Sequence[str] | None, seeds: int | None) -> Table:
 def _chosen(table: Table, texts: Sequence[str]) -> tuple[Row, ...]:
     numbers: set[int] = set()
     for text in texts:
-        fitting = {row.number for row in table.rows if _fits(row, text.strip())}
+        parts = text.split(",") if NUMBERS.fullmatch(text.strip()) else [text]
+        of_parts = [{row.number for row in table.rows if _fits(row, part.strip())} for part in parts]
+        fitting = set().union(*of_parts) if all(of_parts) else None
         if not fitting:
             labels = "\n".join(dict.fromkeys(f"  {row.number}. {row.label}" for row in table.rows))
             raise RequestError(f"--rows: no row of {table.folder / FILE} fits {text!r}; there are\n{labels}")
@@ -74,10 +76,11 @@ def _chosen(table: Table, texts: Sequence[str]) -> tuple[Row, ...]:
 
 
 def _fits(row: Row, text: str) -> bool:
+    """Whether a row has this number or one of this range, or has this in its label, or a label of this pattern."""
     if NUMBERS.fullmatch(text):
-        return any(_covers(numbers, row.number) for numbers in text.split(","))
+        return _covers(text, row.number)
     label, pattern = row.label.casefold(), text.casefold()
-    return fnmatchcase(label, pattern) if WILDCARDS.search(pattern) else bool(pattern) and pattern in label
+    return bool(pattern) and (pattern in label or fnmatchcase(label, pattern))
 
 
 def _covers(numbers: str, number: int) -> bool:

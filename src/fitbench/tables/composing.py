@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from fitbench import metrics, user_metrics
 from fitbench.composition import Composer
-from fitbench.config import Config
+from fitbench.config import Config, config_id
 from fitbench.config.errors import located
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
@@ -28,7 +29,20 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
             for measure in table.measures_of(row.label):
                 _check_metric(measure.metric, config)
         composed[row.label] = config.model_copy(update={"outputs": str(outputs), "seed": row.seeds[0]})
+    if table.matrix is not None:
+        _check_cells(table, composed)
     return composed
+
+
+def _check_cells(table: Table, configurations: Mapping[str, Config]) -> None:
+    """Refuse two cells of a matrix that have the same configuration."""
+    cells: dict[str, str] = {}
+    for label, config in configurations.items():
+        if (other := cells.setdefault(config_id(config), label)) != label:
+            raise RequestError(
+                f"{table.folder / FILE}: matrix: {other!r} and {label!r} have the same configuration; each line and "
+                "each column needs overrides that make it another"
+            )
 
 
 def _check_metric(metric: Metric, config: Config) -> None:

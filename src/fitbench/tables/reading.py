@@ -16,7 +16,7 @@ from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 from fitbench.tables import explaining
 from fitbench.tables.definition import FILE, Claim, Explanation, Measure, Row, Table
-from fitbench.tables.layout import check_rows, matrix_of, row_name, rows_of
+from fitbench.tables.layout import check_parts, matrix_of, row_name, rows_of
 from fitbench.tables.metric import DEFAULT, find_metric
 from fitbench.tables.schema import NONE_STATED, RowFile, TableFile
 from fitbench.tables.units import Unit, units_of
@@ -36,7 +36,7 @@ def read(folder: Path) -> Table:
     """
     with located(str(folder / FILE)):
         content = _content(folder / FILE)
-        check_rows(content)
+        check_parts(content)
         return _table(folder, validated(TableFile, content))
 
 
@@ -186,9 +186,12 @@ def _claims(row: RowFile, measures: Mapping[str, Measure]) -> list[tuple[Measure
         return [(measure if row.metric is None else _on_part(row.metric, measure), row.claimed)]
     if row.metric is not None:
         raise RequestError(f"metric is {row.metric!r}; the metrics of this row are the keys of claimed")
+    if row.deviation is not None:
+        example = f"{{{next(iter(row.claimed))}: '84.3 ± 1.5'}}"
+        raise RequestError(f"deviation is {row.deviation!r}; it stands in claimed where that has metrics: {example}")
     for name in row.claimed:
         if name not in measures:
-            raise RequestError(f"claimed has {name!r}; the table has {', '.join(measures)}")
+            raise RequestError(f"claimed has the metric {name!r}; the table has {', '.join(measures)}")
     return [(measures[name], claimed) for name, claimed in row.claimed.items()]
 
 
@@ -212,7 +215,9 @@ def _explanation(file: TableFile, row: RowFile) -> Explanation | None:
         return None
     if by.with_ not in file.settings:
         groups = ", ".join(map(repr, file.settings)) or "none"
-        raise RequestError(f"explained_by.with is {by.with_!r}; settings has {groups}")
+        raise RequestError(
+            f"explained_by.with is {by.with_!r}; it must be a group of settings at the top, which has {groups}"
+        )
     return Explanation(by.row, by.with_, tuple(file.settings[by.with_]))
 
 
@@ -225,7 +230,7 @@ def _claim(file: TableFile, row: RowFile, claimed: Any, measure: Measure) -> Cla
     ends = [float(text) for text in numbers]
     low, high = sorted(unit.value(end) for end in (ends[0], ends[-1]))
     if not metric.low <= low <= high <= metric.high or ends[0] > ends[-1]:
-        expected = f"{unit.heading}{_range(metric, unit)}, the low end first"
+        expected = f"{unit.heading}{_range(metric, unit)}{', the low end first' * isinstance(claimed, list)}"
         raise RequestError(f"claimed is {claimed!r}; it must be {expected}")
     if (metric.low, metric.high) == (0, 1) and unit.scale == 1 and any("." not in text for text in numbers):
         raise RequestError(f"claimed is {claimed!r}; it must have the decimals of its source, such as '0.98'")
@@ -269,7 +274,8 @@ def _deviation(printed: str, trainings: int, measure: Measure) -> float:
         raise RequestError(f"deviation is {printed!r}; it must be at least 0")
     if trainings < 2:
         raise RequestError(
-            f"trainings is {trainings}; it must be 2 or more, the number of trainings that the deviation is of"
+            f"trainings is {trainings}; it must be 2 or more, the number of trainings that the deviation is of, here "
+            "or at the top"
         )
     if deviation > measure.metric.high - measure.metric.low:
         raise RequestError(f"deviation is {printed!r}; it must be in the unit of the table, {measure.unit.heading}")

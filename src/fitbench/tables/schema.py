@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Len
 from pydantic import (
@@ -14,8 +14,12 @@ from pydantic import (
     Field,
     Strict,
     StringConstraints,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
     model_validator,
 )
+from pydantic_core import PydanticKnownError
 
 from fitbench.config.annotations import Allowed, Name
 from fitbench.tables.definition import CHOICES
@@ -53,7 +57,8 @@ Printed = Annotated[
 WithDeviation = Annotated[
     str,
     Strict(),
-    StringConstraints(pattern=r"^-?[0-9]+(\.[0-9]+)?( ?± ?[0-9]+(\.[0-9]+)?)?$"),
+    StringConstraints(pattern=r"^-?[0-9]+(\.[0-9]+)?( *(±|\+/?-) *[0-9]+(\.[0-9]+)?)?$"),
+    AfterValidator(lambda text: text.replace("+/-", "±").replace("+-", "±")),
 ]
 CLAIMED = (
     f"a number in quotes, such as '8.40' (YAML drops the last zero of a number without them), one with its deviation, "
@@ -61,10 +66,7 @@ CLAIMED = (
 )
 OneClaim = Literal["none stated"] | WithDeviation | Annotated[list[Printed], Len(2, 2)]
 Claimed = Annotated[
-    Literal["none stated"]
-    | WithDeviation
-    | Annotated[list[Printed], Len(2, 2)]
-    | Annotated[dict[str, Annotated[OneClaim, Allowed(CLAIMED)]], Len(1)],
+    Annotated[dict[str, Annotated[OneClaim, Allowed(CLAIMED)]], Len(1)] | OneClaim,
     Allowed(f"{CLAIMED}; or one of these for each metric"),
 ]
 TestSet = Annotated[
@@ -106,6 +108,9 @@ class MeasureFile(Section):
     metric: Text = Field(description="as `metric` of a table with one metric")
     unit: UnitName = Field(description="as `unit` of a table with one metric")
     tolerance: Tolerance = Field(ABSENT, description="as `tolerance` of a table with one metric")
+
+
+A_MEASURE = Allowed("a section such as {metric: accuracy, unit: percent}")
 
 
 class ExplanationFile(Section):
@@ -157,7 +162,7 @@ class CellFile(Settings):
     metric: Text = Field(
         ABSENT, description="the table's metric on another part, as val_mae in a table of test_mae, if it differs"
     )
-    explained_by: ExplanationFile = Field(
+    explained_by: Annotated[ExplanationFile, Allowed("a section such as {row: LABEL, with: GROUP}")] = Field(
         ABSENT, description="the row that explains why this one is better or worse: {row: LABEL, with: GROUP}"
     )
 
@@ -182,7 +187,9 @@ class RowFile(CellFile):
 
 
 Line = Annotated[Settings, BeforeValidator(lambda value: {} if value is None else value)]
-Lines = Annotated[dict[Text, Line], Len(1), Allowed("names, each with what its cells set")]
+Lines = Annotated[
+    dict[Text, Line], Len(1), Allowed("names, each with what its cells set, such as {MLP: {overrides: [model=mlp]}}")
+]
 Cell = Annotated[CellFile, BeforeValidator(lambda value: value if isinstance(value, dict) else {"claimed": value})]
 
 
@@ -194,7 +201,9 @@ class MatrixFile(Section):
     lines: Lines = Field(description="the name of each line, and what its cells set")
     columns: Lines = Field(description="the name of each column, and what its cells set, after the line")
     cells: Annotated[
-        dict[Text, Annotated[dict[Text, Cell], Len(1)]], Len(1), Allowed("for each line a claim for each column")
+        dict[Text, Annotated[dict[Text, Cell], Len(1)]],
+        Len(1),
+        Allowed("the claims by line and column, such as {MLP: {digits: '97.1'}}"),
     ] = Field(
         description="for each line and column the claim, or all keys of a cell; a cell that is absent has no runs"
     )
@@ -207,13 +216,17 @@ class TableFile(Section):
     about: AnyText = Field("", description="paragraphs in Markdown that stand before the table")
     source: Text = Field(ABSENT, description="where the table is published")
     study: Name = Field(ABSENT, description="the study of the runs; absent: the name of the folder")
-    metric: Text = Field(
+    metrics: Annotated[
+        list[Annotated[MeasureFile, A_MEASURE]], Len(1), Allowed(f"a list, each item {A_MEASURE.text}")
+    ] = Field(ABSENT, description="several metrics, each with its unit and tolerance, in place of the three keys below")
+    metric: Annotated[Text, Allowed("the name of a metric; several of them stand in metrics")] = Field(
         ABSENT,
         description=f"what is claimed and measured: a metric of the task, such as macro_f1 or mae; of the test part "
         f"unless it begins with val_ or train_; absent: {DEFAULT}",
     )
     unit: UnitName = Field(
         ABSENT,
+        validate_default=True,
         description="how the numbers are stated: a share from 0 to 1 (accuracy), 100 times what is missing to 1 "
         "(error_percent), 100 times the value (percent), or the value of a metric that is no share",
     )
@@ -221,9 +234,6 @@ class TableFile(Section):
         ABSENT,
         description="the difference that does not matter, in the table's unit; absent: half a percentage point, or one "
         "test example where that is more. A metric that is no share needs it",
-    )
-    metrics: Annotated[list[MeasureFile], Len(1)] = Field(
-        ABSENT, description="several metrics, each with its unit and its tolerance, in place of the three keys above"
     )
     test_examples: Count = Field(
         description="the number of examples that the claims were measured on; of a val_ metric those of validation, "
@@ -243,13 +253,25 @@ class TableFile(Section):
         "data/ and experiment/ are searched besides those of fitbench",
     )
     overrides: Overrides = Field([], description="the configuration that all runs of the table share")
-    settings: dict[Text, Annotated[list[Text], Len(1)]] = Field(
+    settings: Annotated[
+        dict[Text, Annotated[list[Text], Len(1), Allowed("a list of keys of the configuration")]],
+        Allowed("named groups of keys, such as {recipe: [optimizer, training]}"),
+    ] = Field(
         {},
         description="named groups of keys, as 'the recipe of its source': [optimizer, training], for explained_by",
     )
     chosen: Chosen = Field({}, description="how open settings of all rows were chosen; see rows")
     rows: Annotated[list[RowFile], Len(1), Allowed("a list of rows")] = Field(ABSENT, description="the rows, see below")
     matrix: MatrixFile = Field(ABSENT, description="a matrix in place of rows, see below")
+
+    @field_validator("unit", mode="wrap")
+    @classmethod
+    def _check_unit(cls, unit: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        if unit is not ABSENT:
+            return check(unit)
+        if info.data.get("metrics") is None:
+            raise PydanticKnownError("missing")
+        return unit
 
     @model_validator(mode="after")
     def _check_layout(self) -> TableFile:
@@ -260,17 +282,6 @@ class TableFile(Section):
             )
         if self.metrics is not None and (self.metric, self.unit, self.tolerance) != (None, None, None):
             raise ValueError("metrics is there, so metric, unit and tolerance stand in its entries")
-        if self.metrics is None and self.unit is None:
-            choices = ", ".join(get_args(UnitName))
-            raise ValueError(f"unit is missing; it must be one of {choices}")
-        return self
-
-    @model_validator(mode="after")
-    def _check_labels(self) -> TableFile:
-        labels = [row.label for row in self.rows or ()]
-        for label in labels:
-            if labels.count(label) > 1:
-                raise ValueError(f"rows: {labels.count(label)} rows have the label {label!r}")
         return self
 
 
