@@ -15,7 +15,7 @@ from fitbench.latex import latex
 from fitbench.markdown import markdown
 from fitbench.tables.definition import Claim, Table
 from fitbench.tables.measured import Record
-from fitbench.tables.outcome import Outcome, counts, expected_false_verdicts
+from fitbench.tables.outcome import Outcome, about_committed, counts, expected_false_verdicts
 from fitbench.tables.remarks import remarks
 from fitbench.tables.schema import NONE_STATED
 from fitbench.tables.units import Unit
@@ -123,6 +123,9 @@ def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> lis
         add("verdict", lambda one: one.verdict, {
             "verdict": lambda one: one.judgement.verdict.value,
             "complete": lambda one: one.complete,
+            "explained_by": lambda one: one.row.explanation and one.row.explanation.label,
+            "explained": lambda one: one.explained,
+            "differs_in": lambda one: one.row.explanation and one.row.explanation.group,
         }, right=False, folded=True),
         add("parameters", lambda one: number(one.parameters, 0), {"parameters": lambda one: one.parameters}, spare=2),
         add("per run", lambda one: seconds(one.seconds), {"seconds": lambda one: one.seconds}, spare=4),
@@ -233,6 +236,7 @@ def _printed(table: Table, results: Sequence[Outcome], shown: Sequence[Column]) 
     """These columns under the title; below them the counts, the remarks, and the rule of the verdict."""
     notes = [
         Note(f"{counts(results)}.", "bold"),
+        *(Note(f"{text}.", "") for text in (about_committed(results),) if text),
         *(Note(f"{remark}.", "yellow") for remark in remarks(results)),
         Note(rule(table, results)),
     ]
@@ -266,4 +270,5 @@ def _run(outcome: Outcome, record: Record) -> dict[str, Any]:
         "state": record.state,
         "value": _number(outcome, record.value),
         "reason": record.reason or None,
+        "committed": record.committed,
     }
