@@ -36,7 +36,10 @@ def test_the_readme_says_what_when_where_and_how(small, records):
     for part in (
         "# A table\n", "Test error, %.", "10.00 ± 0.35", "| worse |", "| better so far |", "3 of 5",
         "seeds 1, 4 not run", "Nobody 2000", "As written",
-        "`data=digits training.epochs=2 model=mlp model.hidden=[20]`",
+        "- source of the rows that name none: Somebody 1998, p. 5",
+        "- claims of the rows that do not say otherwise: on the same 10,000 test examples",
+        "- configuration of all rows: `data=digits training.epochs=2`, and what the row states",
+        "1. softmax: `model=softmax`\n2. mlp: As written. `model=mlp model.hidden=[20]`\n3. human: Nobody 2000\n",
         "2026-01-02 (UTC), 8 runs", "Some Processor", "keras 3.15.1", "fitbench table experiments/small --run",
         "![claimed against measured](claimed_measured.png)",
     ):  # fmt: skip
@@ -48,6 +51,43 @@ def test_devices_of_different_runs_are_each_named_with_the_number_of_theirs(smal
     assert "- on: cpu: Some Processor, 2 cores (7 runs)\n- on: gpu: another (1 run)\n" in readme(small, moved)
 
 
+def test_threads_are_stated_where_a_run_has_recorded_them(small, records):
+    assert "- CPU threads of a run: 2\n" in readme(small, records)
+    unknown = [replace(record, threads="") for record in records]
+    assert "threads" not in readme(small, unknown).split("## How")[1]
+    mixed = [*records[:3], *unknown[3:]]
+    assert "- CPU threads of a run: not recorded (5 runs)\n- CPU threads of a run: 2 (3 runs)" in readme(small, mixed)
+
+
+def test_how_settings_were_chosen_is_stated_once_for_all_rows_and_for_those_that_differ(define):
+    rows = [
+        {"label": "a", "claimed": "8.4", "overrides": ["model=mlp"]},
+        {"label": "b", "claimed": "8.4", "overrides": ["model=softmax"],
+         "chosen": {"optimizer.learning_rate": "validation, of 3 rates", "training.patience": "first guess"}},
+    ]  # fmt: skip
+    chosen = {"training.epochs": "source", "training.batch_size": "first guess"}
+    text = readme(read(define(rows, chosen=chosen)), [])
+    assert (
+        "- settings of all rows that were chosen by the source: `training.epochs`; first guess: `training.batch_size`\n"
+        in text
+    )
+    assert (
+        "1. a: `model=mlp`\n2. b: chosen by validation: `optimizer.learning_rate` (of 3 rates); first guess: "
+        "`training.patience`. `model=softmax`\n" in text
+    )
+
+
+def test_the_page_names_the_row_that_explains_another(define):
+    rows = [
+        {"label": "a", "claimed": "8.4", "overrides": ["model=mlp"], "explained_by": {"row": "b", "with": "its steps"}},
+        {"label": "b", "claimed": "8.4", "overrides": ["model=mlp", "optimizer=sgd"]},
+    ]
+    text = readme(read(define(rows, settings={"its steps": ["optimizer"]})), [])
+    assert (
+        "1. a: row 2 has the same claim and differs in its steps alone (`optimizer`)\n2. b: `optimizer=sgd`\n" in text
+    )
+
+
 def test_an_empty_table_has_a_readme_too(small, composed):
     assert "Nothing has been measured yet." in readme(small, measured.read_runs(small, composed(small)))
 
@@ -55,7 +95,7 @@ def test_an_empty_table_has_a_readme_too(small, composed):
 def test_the_plot_shows_each_claim_mean_interval_and_seed_where_it_is(small, records):
     from fitbench.tables.outcome import outcomes
 
-    axes = chart(small, outcomes(small, records)).axes[0]
+    axes = chart(outcomes(small, records)).axes[0]
     drawn = {}
     for line in axes.lines:
         drawn.setdefault(line.get_gid(), []).append([round(float(x), 6) for x in line.get_xdata()])
@@ -76,7 +116,7 @@ def test_an_accuracy_of_zero_keeps_the_axis_of_the_plot_linear(define, composed,
     table = read(define(rows, unit="accuracy"))
     measure(table, "a", {0: 0.0, 1: 0.05})
     results = outcomes(table, measured.read_runs(table, composed(table)))
-    assert chart(table, results).axes[0].get_xscale() == "linear"
+    assert chart(results).axes[0].get_xscale() == "linear"
 
 
 def test_an_interval_and_the_axis_of_the_plot_end_where_the_metric_does(define, composed, measure):
@@ -88,7 +128,7 @@ def test_an_interval_and_the_axis_of_the_plot_end_where_the_metric_does(define, 
     results = outcomes(table, measured.read_runs(table, composed(table)))
     assert results[0].judgement.half_width > 1
     assert results[0].judgement.interval == pytest.approx((-0.795, 0.195))  # 0.80 stands for 0.795 to 0.805
-    axes = chart(table, results).axes[0]
+    axes = chart(results).axes[0]
     assert [list(line.get_xdata()) for line in axes.lines if line.get_gid() == "interval"] == [[0, 1]]
     assert 0 <= axes.get_xlim()[0] < axes.get_xlim()[1] <= 1
 
