@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fitbench import metrics
 from fitbench.tables import measured
-from fitbench.tables.definition import Claim, Row
+from fitbench.tables.definition import Claim, Measure, Row
 from fitbench.tables.outcome import counts, evaluation_sets, expected_false_verdicts, seed_values
 from fitbench.tables.reading import read
 from fitbench.tables.remarks import remarks
+from fitbench.tables.units import units_of
 from fitbench.tables.verdict import EvaluationSets
 
 from ..hostile_folders import INSTEAD
@@ -31,6 +33,13 @@ def test_nothing_measured_is_said_and_judged_as_nothing(small, look):
     assert (human.seeds, human.verdict) == ("-", "not measured")
     assert remarks([mlp]) == ["not run yet: mlp"]
     assert counts([softmax, mlp, human]) == "3 rows: 2 not run, 1 not measured; 10 runs are not finished"
+
+
+def test_a_row_without_a_claim_is_not_run_either_before_it_has_a_run(define, look, measure):
+    table = read(define([{"label": "a", "claimed": "none stated", "overrides": ["model=softmax"]}]))
+    assert look(table)[0].verdict == "not run"
+    measure(table, "a", {0: 0.9})
+    assert look(table)[0].verdict == "no claim"
 
 
 def test_all_seeds_make_a_complete_row(small, look, full):
@@ -158,7 +167,21 @@ def test_deterministic_and_shortened_rows_are_remarked(define, look, measure):
 
 
 def fold_record(seed, fold, value, examples=200):
-    return measured.Record("row", "id", seed, fold, "finished" if value else "failed", value, test_examples=examples)
+    return measured.Record(
+        "row", "val_accuracy", "id", seed, fold, "finished" if value else "failed", value, test_examples=examples
+    )
+
+
+def folded_row(claim, seeds):
+    metric = metrics.get("accuracy")
+    measure = Measure(metric, "val", units_of(metric)["accuracy"], 0.005)
+    return Row(
+        1, "a", measure, claim, "", "", (), seeds, len(seeds), deterministic=False, measured=True, folds=5
+    )  # fmt: skip
+
+
+def on_test(row):
+    return replace(row, measure=replace(row.measure, part="test"))
 
 
 def test_the_folds_of_a_seed_count_as_one_value_when_all_have_finished():
@@ -169,19 +192,19 @@ def test_the_folds_of_a_seed_count_as_one_value_when_all_have_finished():
 
 def test_the_folds_of_a_seed_are_one_test_set():
     claim = Claim("0.8", 0.8, 0.8, 0.75, 0.85, 1000)
-    row = Row("a", claim, "", "", (), (0, 1, 2), 3, deterministic=False, measured=True, part="val", folds=5)
+    row = folded_row(claim, (0, 1, 2))
     records = [fold_record(seed, fold, 0.9) for seed in range(3) for fold in range(5)]
     assert evaluation_sets(row, records) == EvaluationSets(1000, same=True)
     assert not evaluation_sets(row, [*records, fold_record(3, 0, 0.9, examples=5000)]).same
-    assert evaluation_sets(replace(row, part="test"), records).ours == 200  # all folds have the same test part
+    assert evaluation_sets(on_test(row), records).ours == 200  # all folds have the same test part
 
 
 def test_the_variance_of_a_mean_over_folds_is_that_of_all_their_examples():
     claim = Claim("0.8", 0.8, 0.8, 0.75, 0.85, 1000, test_set="other")
-    row = Row("a", claim, "", "", (), (0,), 1, deterministic=False, measured=True, part="val", folds=5)
+    row = folded_row(claim, (0,))
     records = [replace(fold_record(0, fold, 0.9), bootstrap_deviation=0.1) for fold in range(5)]
     assert evaluation_sets(row, records).bootstrap_variance == pytest.approx(0.01 / 5)
-    assert evaluation_sets(replace(row, part="test"), records).bootstrap_variance == pytest.approx(0.01)
+    assert evaluation_sets(on_test(row), records).bootstrap_variance == pytest.approx(0.01)
 
 
 FOLDS = {"metric": "val_accuracy", "folds": 2, "test_examples": 40}
@@ -232,7 +255,7 @@ def test_the_records_come_back_from_csv_as_they_were(small, composed, tmp_path, 
 
 
 def test_a_reason_cannot_break_the_csv(small, tmp_path):
-    record = measured.Record("a", "12345678", 0, None, "failed", reason="x\ny\x1b[0m")
+    record = measured.Record("a", "test_accuracy", "12345678", 0, None, "failed", reason="x\ny\x1b[0m")
     path = tmp_path / "results.csv"
     path.write_text(measured.as_csv([record]))
     assert measured.read_csv(path) == [replace(record, reason="x\\ny\\x1b[0m")]

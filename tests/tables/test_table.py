@@ -34,6 +34,10 @@ def launched(monkeypatch):
         ({"overrides": ["threads=1"]}, "threads=1 is for what --run launches"),
         ({"write": True, "rows": "mlp"}, "--write records the whole table"),
         ({"write": True, "seeds": 2}, "--write records the whole table"),
+        ({"write": True, "anew": True}, r"--write keeps the runs of results\.csv .* leave out --anew"),
+        ({"check": True, "run": True}, "--check trains for a comparison only; leave out --run"),
+        ({"check": True, "seeds": 2}, "--check trains one seed of each row; leave out --seeds"),
+        ({"check": True}, r"table\.yaml: no run is finished, so there is nothing to compare"),
         ({"run": True, "overrides": ["model=mlp"]}, r"model=mlp: would not launch the runs of this table"),
         ({"run": True, "overrides": ["seed=3"]}, "seed=3: not allowed here"),
         ({"run": True, "overrides": ["fold=3"]}, "fold=3: not allowed here; .* folds in table.yaml"),
@@ -126,7 +130,7 @@ def test_a_table_of_a_regression_runs_and_has_a_verdict(define, tmp_path, capsys
     assert show_table(str(folder), run=True, outputs=tmp_path, format="json", overrides=["progress=false"]) == 0
     content = json.loads(capsys.readouterr().out)
     row, of_folds = content["rows"]
-    assert (content["metric"], row["verdict"], row["seeds"]) == ("val_mae", "worse", 3)
+    assert (row["metric"], row["verdict"], row["seeds"]) == ("val_mae", "worse", 3)
     assert [(run["seed"], run["fold"], run["state"]) for run in of_folds["runs"]] == [
         (0, 0, "finished"), (0, 1, "finished"),
     ]  # fmt: skip

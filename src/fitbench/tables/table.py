@@ -3,81 +3,154 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.formats import FORMATS
-from fitbench.tables import choosing, launching, planning, rendering
+from fitbench.stderr import write_note
+from fitbench.tables import checking, choosing, explaining, launching, planning, rendering
+from fitbench.tables.committed import committed_runs, with_committed, with_kept
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import Table
-from fitbench.tables.measured import read_runs, with_committed
+from fitbench.tables.measured import FILE, Record, read_runs
 from fitbench.tables.outcome import outcomes
 from fitbench.tables.reading import read
 from fitbench.tables.sampling import with_deviations
 from fitbench.text import check_format
 
 
+@dataclass(frozen=True)
+class Options:
+    """What `fitbench table` does.
+
+    Attributes:
+        run: train what is missing first.
+        write: bring README.md, results.csv and the plot beside table.yaml up to date.
+        dry_run: print what `run` would launch, and write nothing.
+        check: train one seed of each row anew, and compare it with the recorded value.
+        anew: as if there were no results.csv.
+    """
+
+    run: bool = False
+    write: bool = False
+    dry_run: bool = False
+    check: bool = False
+    anew: bool = False
+
+
 def table(
     name: str,
-    run: bool = False,
-    write: bool = False,
     rows: Sequence[str] | None = None,
     seeds: int | None = None,
     outputs: Path = Path("outputs"),
     format: str = "table",
     overrides: Sequence[str] = (),
     config_dirs: Sequence[Path] = (),
-    dry_run: bool = False,
+    **options: bool,
 ) -> int:
-    """Print a table from the run folders; gives the exit status.
+    """Print a table from the run folders and results.csv; gives the exit status.
 
     Args:
         name: the folder of the table, or its name below experiments/.
-        run: train what is missing first.
-        write: bring README.md, results.csv and the plot beside table.yaml up to date.
         rows: numbers, parts of labels or patterns, which select rows; None for all.
         seeds: how many seeds; None for those of the table.
         outputs: where runs are recorded.
         format: one of `formats.FORMATS`.
         overrides: further overrides of the launch, such as `workers=2`; none that changes the runs.
         config_dirs: folders that are searched for configurations, before that of the table.
-        dry_run: print what `run` would launch, and write nothing.
+        options: see `Options`.
 
     Raises:
         RequestError: table.yaml or an option is wrong.
-        FitbenchError: runs have failed, or something cannot be written.
+        FitbenchError: runs have failed, results.csv is damaged, or something cannot be written.
     """
+    asked = Options(**options)
     check_format(format, FORMATS)
-    if not (run or dry_run) and overrides:
-        raise RequestError(f"{overrides[0]} is for what --run launches; add --run")
-    if write and dry_run:
-        raise RequestError("--dry-run writes nothing; leave out --write")
-    if write and (rows is not None or seeds is not None):
-        raise RequestError("--write records the whole table; leave out --rows and --seeds")
-    wanted = choosing.part(read(choosing.find(name)), rows, seeds)
-    wanted = replace(wanted, config_dirs=(*config_dirs, *wanted.config_dirs))
-    composed = configurations(wanted, outputs)
-    if dry_run:
-        return planning.dry_run(wanted, composed, overrides, format)
-    if run:
+    _refuse(asked, rows, seeds, overrides)
+    folder = choosing.find(name)
+    if asked.write:
+        choosing.refuse_shipped(folder)
+    whole = read(folder)
+    whole = replace(whole, config_dirs=(*config_dirs, *whole.config_dirs))
+    view = _view(whole, rows, seeds, outputs, asked)
+    wanted, composed = view.wanted, view.configurations
+    if asked.check:
+        return checking.check(wanted, composed, _records(view), overrides, format)
+    left_out = set() if asked.anew else committed_runs(wanted, composed)
+    if asked.dry_run:
+        return planning.dry_run(wanted, composed, overrides, format, left_out)
+    if asked.run:
+        if left_out:
+            write_note(launching.about_committed(len(left_out)))
         try:
-            if status := launching.train(wanted, composed, overrides):
+            if status := launching.train(wanted, composed, overrides, left_out):
                 return status
         except RequestError:
             raise
         except FitbenchError:  # runs have failed; the others count
-            _show(wanted, composed, format, write)
+            _show(view, format)
             raise
-    _show(wanted, composed, format, write)
+    _show(view, format)
     return 0
 
 
-def _show(table: Table, configurations: Mapping[str, Config], format: str, write: bool) -> None:
-    records = with_committed(table, with_deviations(table, read_runs(table, configurations), configurations))
-    rendering.print_table(table, outcomes(table, records), format)
-    if write:
+def _refuse(asked: Options, rows: Sequence[str] | None, seeds: int | None, overrides: Sequence[str]) -> None:
+    """Refuse options that contradict each other.
+
+    Raises:
+        RequestError: the message says what to leave out.
+    """
+    if overrides and not (asked.run or asked.dry_run or asked.check):
+        raise RequestError(f"{overrides[0]} is for what --run launches; add --run")
+    if asked.write and asked.dry_run:
+        raise RequestError("--dry-run writes nothing; leave out --write")
+    if asked.write and (rows is not None or seeds is not None):
+        raise RequestError("--write records the whole table; leave out --rows and --seeds")
+    if asked.write and asked.anew:
+        raise RequestError(f"--write keeps the runs of {FILE} that have no run folder here; leave out --anew")
+    if asked.check and (asked.run or asked.write or asked.dry_run):
+        raise RequestError("--check trains for a comparison only; leave out --run, --write and --dry-run")
+    if asked.check and seeds is not None:
+        raise RequestError("--check trains one seed of each row; leave out --seeds")
+
+
+@dataclass(frozen=True)
+class _View:
+    """What of a table is shown, and where it is recorded.
+
+    Attributes:
+        wanted: the table with the rows and seeds that are asked for.
+        needed: the same with the rows that explain others.
+        configurations: of its measured rows, by their labels.
+        asked: the options.
+    """
+
+    wanted: Table
+    needed: Table
+    configurations: Mapping[str, Config]
+    asked: Options
+
+
+def _view(table: Table, rows: Sequence[str] | None, seeds: int | None, outputs: Path, asked: Options) -> _View:
+    whole = choosing.part(table, None, seeds)
+    wanted = choosing.part(whole, rows, None)
+    needed = explaining.with_explaining(whole, wanted)
+    return _View(wanted, needed, configurations(needed, outputs), asked)
+
+
+def _records(view: _View) -> list[Record]:
+    table, composed = view.needed, view.configurations
+    records = with_deviations(table, read_runs(table, composed), composed)
+    return records if view.asked.anew else with_committed(table, records)
+
+
+def _show(view: _View, format: str) -> None:
+    records = _records(view)
+    results = [one for one in outcomes(view.needed, records) if one.row in view.wanted.rows]
+    rendering.print_table(view.wanted, results, format)
+    if view.asked.write:
         from fitbench.tables.record import write_record
 
-        write_record(table, records)
+        write_record(view.wanted, with_kept(view.wanted, records, view.configurations))
