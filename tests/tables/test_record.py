@@ -38,7 +38,7 @@ def test_the_readme_says_what_when_where_and_how(small, records):
         "seeds 1, 4 not run", "Nobody 2000", "As written",
         "- source of the rows that name none: Somebody 1998, p. 5",
         "- claims of the rows that do not say otherwise: on the same 10,000 test examples",
-        "- configuration of all rows: `data=digits training.epochs=2`, and what the row states",
+        "- configuration of all rows, before what the row states: `data=digits training.epochs=2`",
         "1. softmax: `model=softmax`\n2. mlp: As written. `model=mlp model.hidden=[20]`\n3. human: Nobody 2000\n",
         "2026-01-02 (UTC), 8 runs", "Some Processor", "keras 3.15.1", "fitbench table experiments/small --run",
         "![claimed against measured](claimed_measured.png)",
@@ -67,12 +67,9 @@ def test_how_settings_were_chosen_is_stated_once_for_all_rows_and_for_those_that
     ]  # fmt: skip
     chosen = {"training.epochs": "source", "training.batch_size": "first guess"}
     text = readme(read(define(rows, chosen=chosen)), [])
+    assert "- open settings of all rows: by the source: `training.epochs`; first guess: `training.batch_size`\n" in text
     assert (
-        "- settings of all rows that were chosen by the source: `training.epochs`; first guess: `training.batch_size`\n"
-        in text
-    )
-    assert (
-        "1. a: `model=mlp`\n2. b: chosen by validation: `optimizer.learning_rate` (of 3 rates); first guess: "
+        "1. a: `model=mlp`\n2. b: open settings: by validation: `optimizer.learning_rate` (of 3 rates); first guess: "
         "`training.patience`. `model=softmax`\n" in text
     )
 

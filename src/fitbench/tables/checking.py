@@ -196,6 +196,9 @@ def _columns(table: Table, comparisons: Sequence[Comparison]) -> list[Column]:
     def value(record: Record | None, row: Row) -> float | None:
         return None if record is None or record.value is None else row.measure.unit.number(record.value)
 
+    def difference(one: Comparison) -> float | None:
+        return None if one.difference is None else one.row.measure.unit.difference(one.difference)
+
     def cell(record: Record | None, row: Row) -> str:
         return number(value(record, row), row.measure.unit.digits)
 
@@ -212,8 +215,10 @@ def _columns(table: Table, comparisons: Sequence[Comparison]) -> list[Column]:
                {"recorded": lambda one: value(one.recorded, one.row)}),
         column("anew", comparisons, lambda one: cell(one.anew, one.row),
                {"anew": lambda one: value(one.anew, one.row)}),
-        column("result", comparisons, lambda one: clean(one.sentence), {"result": lambda one: one.result},
-               right=False, folded=True),
+        column("result", comparisons, lambda one: clean(one.sentence), {
+            "difference": difference,
+            "result": lambda one: one.result,
+        }, right=False, folded=True),
         column("what else differs", comparisons, lambda one: clean(one.hint) or "-", {"hint": lambda one: one.hint},
                right=False, folded=True, visible=any(one.hint for one in comparisons)),
     ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fitbench.metrics import is_held_back
@@ -109,12 +109,12 @@ def outcomes(table: Table, records: Sequence[Record]) -> list[Outcome]:
         row.key: Outcome(row, by_row[row.key], _judgement(row, by_row[row.key]), labels[row.label] == 1)
         for row in table.rows
     }
-    return [replace(one, explaining=results.get(_explaining(one.row))) for one in results.values()]
+    return [replace(one, explaining=_explaining(one.row, results)) for one in results.values()]
 
 
-def _explaining(row: Row) -> tuple[str, str] | None:
-    """The key of the row that explains this one."""
-    return None if row.explanation is None else (row.explanation.label, row.measure.name)
+def _explaining(row: Row, results: Mapping[tuple[str, str], Outcome]) -> Outcome | None:
+    """The outcome of the row that explains this one."""
+    return None if row.explanation is None else results.get((row.explanation.label, row.measure.name))
 
 
 def of_rows(table: Table, records: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:

@@ -27,15 +27,15 @@ def recipes(table: Table) -> str:
     shared = [
         *([f"- source of the rows that name none: {escaped(source)}"] if source else []),
         *([f"- claims of the rows that do not say otherwise: {claimed}"] if claimed else []),
-        *([f"- configuration of all rows: `{' '.join(overrides)}`, and what the row states"] if overrides else []),
-        *([f"- settings of all rows that were chosen {_choices(chosen)}"] if chosen else []),
+        *([f"- configuration of all rows, before what the row states: `{' '.join(overrides)}`"] if overrides else []),
+        *([f"- open settings of all rows: {_choices(chosen)}"] if chosen else []),
     ]
     lines = []
     for row in rows:
         facts = [
             escaped(row.source) if row.source != source else "",
             f"claimed {text}" if (text := _claimed(table, row)) and text != claimed else "",
-            f"chosen {text}" if (text := _choices([one for one in row.chosen if one not in chosen])) else "",
+            f"open settings: {text}" if (text := _choices([one for one in row.chosen if one not in chosen])) else "",
             _explanation(table, row),
         ]
         notes = escaped(row.notes.rstrip("."))
