@@ -459,7 +459,8 @@ def table(
         str, typer.Argument(metavar="EXPERIMENT", help="a folder with a table.yaml, or its name in experiments/")
     ],
     run: Annotated[
-        bool, flag("--run", help="train missing runs first; overrides such as workers=2 may follow")
+        bool,
+        flag("--run", help="train missing runs first; overrides such as workers=2 may follow, also behind --check"),
     ] = False,
     write: Annotated[
         bool, flag("--write", help="update README.md, results.csv and the plot beside table.yaml")
@@ -474,17 +475,24 @@ def table(
     dry_run: Annotated[
         bool, flag("--dry-run", help="print what --run would train and how long it takes; write nothing")
     ] = False,
+    check: Annotated[
+        bool, flag("--check", help="train one seed of each row anew, apart from the others, and compare the values")
+    ] = False,
+    anew: Annotated[bool, flag("--anew", help="leave out the runs of results.csv; --run trains them too")] = False,
     format: Annotated[str, typer.Option(help="table, markdown, latex, html, csv or json")] = "table",
     no_caption: Annotated[bool, flag("--no-caption", help="leave out the title")] = False,
     no_notes: Annotated[bool, flag("--no-notes", help="leave out what stands below the table")] = False,
 ) -> None:
-    """Show a published table: claimed beside measured values, with a verdict."""
+    """Show a published table: claimed beside measured values, with a verdict.
+
+    Runs that have no folder in --outputs are taken from results.csv beside table.yaml. --check records its runs in the
+    study STUDY-check. The exit status is 1 if a value differs by more than the tolerance.
+    """
     from fitbench.tables.table import table as show_table
 
-    status = show_table(
-        experiment, run, write, rows, seeds, outputs, format, context.args, config_dir or (), dry_run,
-        not no_caption, not no_notes,
-    )  # fmt: skip
+    asked = {"run": run, "write": write, "dry_run": dry_run, "check": check, "anew": anew}
+    look = {"caption": not no_caption, "notes": not no_notes}
+    status = show_table(experiment, rows, seeds, outputs, format, context.args, config_dir or (), **asked, **look)
     raise typer.Exit(status)
 
 

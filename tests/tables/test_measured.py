@@ -35,6 +35,13 @@ def test_nothing_measured_is_said_and_judged_as_nothing(small, look):
     assert counts([softmax, mlp, human]) == "3 rows: 2 not run, 1 not measured; 10 runs are not finished"
 
 
+def test_a_row_without_a_claim_is_not_run_either_before_it_has_a_run(define, look, measure):
+    table = read(define([{"label": "a", "claimed": "none stated", "overrides": ["model=softmax"]}]))
+    assert look(table)[0].verdict == "not run"
+    measure(table, "a", {0: 0.9})
+    assert look(table)[0].verdict == "no claim"
+
+
 def test_all_seeds_make_a_complete_row(small, look, full):
     line = look(small)[0]
     assert (line.seeds, line.verdict, line.complete) == ("5 of 5", "reproduced", True)

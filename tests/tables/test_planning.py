@@ -55,11 +55,27 @@ def test_dry_run_of_folds_and_of_several_formats(define, dry_call):
     ]
     define(rows=rows, seeds=2)
     _, printed, _ = dry_call("table", "small", "--dry-run", "--run", "--format", "json")
-    states = ("finished", "to_evaluate", "to_train_again", "interrupted", "failed", "refused", "running_elsewhere")
-    expected = {"label": "mlp", "runs": 6, **dict.fromkeys((*states, "pruned"), 0), "new": 6, "seconds": None}
+    states = (
+        "committed",
+        "finished",
+        "to_evaluate",
+        "to_train_again",
+        "interrupted",
+        "failed",
+        "refused",
+        "running_elsewhere",
+    )
+    expected = {
+        "label": "mlp",
+        "runs": 6,
+        "committed": 0,
+        **dict.fromkeys(("committed", *states, "pruned"), 0),
+        "new": 6,
+        "seconds": None,
+    }
     assert json.loads(printed) == [expected]
     _, printed, _ = dry_call("table", "small", "--dry-run", "--format", "csv", "--seeds", "1")
-    assert printed.splitlines()[1] == "mlp,3,0,0,0,0,0,0,0,0,3,"
+    assert printed.splitlines()[1] == "mlp,3,0,0,0,0,0,0,0,0,0,3,"
 
 
 def test_dry_run_of_a_table_without_runs_or_with_write_is_refused(define, tmp_path):

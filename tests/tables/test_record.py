@@ -36,7 +36,10 @@ def test_the_readme_says_what_when_where_and_how(small, records):
     for part in (
         "# A table\n", "Test error, %.", "10.00 ± 0.35", "| worse |", "| better so far |", "3 of 5",
         "seeds 1, 4 not run", "Nobody 2000", "As written",
-        "`data=digits training.epochs=2 model=mlp model.hidden=[20]`",
+        "- source of the rows that name none: Somebody 1998, p. 5",
+        "- claims of the rows that do not say otherwise: on the same 10,000 test examples",
+        "- configuration of all rows, before what the row states: `data=digits training.epochs=2`",
+        "1. softmax: `model=softmax`\n2. mlp: As written. `model=mlp model.hidden=[20]`\n3. human: Nobody 2000\n",
         "2026-01-02 (UTC), 8 runs", "Some Processor", "keras 3.15.1", "fitbench table experiments/small --run",
         "![claimed against measured](claimed_measured.png)",
     ):  # fmt: skip
@@ -46,6 +49,40 @@ def test_the_readme_says_what_when_where_and_how(small, records):
 def test_devices_of_different_runs_are_each_named_with_the_number_of_theirs(small, records):
     moved = [replace(records[0], device="gpu: another"), *records[1:]]
     assert "- on: cpu: Some Processor, 2 cores (7 runs)\n- on: gpu: another (1 run)\n" in readme(small, moved)
+
+
+def test_threads_are_stated_where_a_run_has_recorded_them(small, records):
+    assert "- CPU threads of a run: 2\n" in readme(small, records)
+    unknown = [replace(record, threads="") for record in records]
+    assert "threads" not in readme(small, unknown).split("## How")[1]
+    mixed = [*records[:3], *unknown[3:]]
+    assert "- CPU threads of a run: not recorded (5 runs)\n- CPU threads of a run: 2 (3 runs)" in readme(small, mixed)
+
+
+def test_how_settings_were_chosen_is_stated_once_for_all_rows_and_for_those_that_differ(define):
+    rows = [
+        {"label": "a", "claimed": "8.4", "overrides": ["model=mlp"]},
+        {"label": "b", "claimed": "8.4", "overrides": ["model=softmax"],
+         "chosen": {"optimizer.learning_rate": "validation, of 3 rates", "training.patience": "first guess"}},
+    ]  # fmt: skip
+    chosen = {"training.epochs": "source", "training.batch_size": "first guess"}
+    text = readme(read(define(rows, chosen=chosen)), [])
+    assert "- open settings of all rows: by the source: `training.epochs`; first guess: `training.batch_size`\n" in text
+    assert (
+        "1. a: `model=mlp`\n2. b: open settings: by validation: `optimizer.learning_rate` (of 3 rates); first guess: "
+        "`training.patience`. `model=softmax`\n" in text
+    )
+
+
+def test_the_page_names_the_row_that_explains_another(define):
+    rows = [
+        {"label": "a", "claimed": "8.4", "overrides": ["model=mlp"], "explained_by": {"row": "b", "with": "its steps"}},
+        {"label": "b", "claimed": "8.4", "overrides": ["model=mlp", "optimizer=sgd"]},
+    ]
+    text = readme(read(define(rows, settings={"its steps": ["optimizer"]})), [])
+    assert (
+        "1. a: row 2 has the same claim and differs in its steps alone (`optimizer`)\n2. b: `optimizer=sgd`\n" in text
+    )
 
 
 def test_an_empty_table_has_a_readme_too(small, composed):

@@ -21,7 +21,14 @@ LABEL_INCHES = 0.25 * paper.WIDTHS["full"]  # for the name of a line
 NARROWEST, WIDEST = 0.55, 1.2  # inches of a column
 PAD = 0.14  # inches beside the text of a column
 APART = 0.2  # of the claim above and the measurement below the middle of a cell, in cells
-FILLS = {"reproduced": "#c9e7cf", "better": "#c5e3f6", "worse": "#f6c9c3", "inconclusive": "#fbebb5"}  # by the verdict
+FILLS = {  # by the verdict
+    "reproduced": "#c9e7cf",
+    "better": "#c5e3f6",
+    "worse": "#f6c9c3",
+    "better, explained by another row": "#e4dcf3",
+    "worse, explained by another row": "#e4dcf3",
+    "inconclusive": "#fbebb5",
+}
 TITLE = "claimed above, measured below; colour and sign are the verdict, in parentheses so far"
 
 

@@ -35,6 +35,7 @@ from fitbench.config.identity import (
     OF_ONE_RUN,
     WITHOUT_EFFECT,
     config_id,
+    covered,
     plain,
     run_id,
     with_current_names,

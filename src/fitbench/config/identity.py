@@ -117,12 +117,17 @@ def config_id(config: Config) -> str:
 
     Seed and fold do not count.
     """
+    text = json.dumps(covered(config), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def covered(config: Config) -> dict[str, Any]:
+    """What can change the result, as it is hashed: nested dictionaries without null, empty and neutral values."""
     hashed = _hashed(plain(config), "")
     hashed["data"] |= _verbatim(getattr(config.data, "settings", {}))  # arguments of a function of the user's
     if watched := _watched_metrics(config):
         hashed["watched_metrics"] = watched
-    text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return hashed
 
 
 def run_id(config: Config) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from fitbench.config.folder import conf_folder
 from fitbench.errors import RequestError
 from fitbench.tables.definition import FILE, FOLDER, Row, Table
 
+PACKAGE = Path(__file__).parents[1]
 NUMBERS = re.compile(r"\d+(-\d+)?(\s*,\s*\d+(-\d+)?)*")
 
 
@@ -39,6 +41,21 @@ def find(name: str) -> Path:
 def shipped() -> Path:
     """The folder of the tables that ship with fitbench: beside its configurations."""
     return conf_folder().parent / FOLDER
+
+
+def refuse_shipped(folder: Path) -> None:
+    """Refuse to write into a table that ships with fitbench, unless it is in a source tree that can be written.
+
+    Raises:
+        RequestError: the message says what to do.
+    """
+    place = shipped().resolve()
+    is_installed = place.parent == PACKAGE.resolve()
+    if folder.resolve().is_relative_to(place) and (is_installed or not os.access(folder, os.W_OK)):
+        raise RequestError(
+            f"{folder}: this table ships with fitbench, and --write would change the installed files; copy the folder "
+            f"to {FOLDER / folder.name} of your project first: that copy is found before this one"
+        )
 
 
 def part(table: Table, rows: Sequence[str] | None, seeds: int | None) -> Table:

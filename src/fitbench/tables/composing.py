@@ -7,18 +7,21 @@ from pathlib import Path
 
 from fitbench import metrics, user_metrics
 from fitbench.composition import Composer
-from fitbench.config import Config, config_id
-from fitbench.config.errors import located
+from fitbench.config import Config, config_id, plain
+from fitbench.config.errors import located, nearest
+from fitbench.config.nested import has_key, keys_of
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
-from fitbench.tables.definition import FILE, Table
+from fitbench.tables import explaining
+from fitbench.tables.definition import FILE, Row, Table
 
 
 def configurations(table: Table, outputs: Path) -> dict[str, Config]:
     """The configuration of each measured row by its label, with the row's first seed and, with folds, the first fold.
 
     Raises:
-        RequestError: a configuration is wrong; the message names the file and the row.
+        RequestError: a configuration is wrong, lacks a key of `chosen`, or differs from that of the row that explains
+            it in more than it may; the message names the file and the row.
     """
     composer = Composer(table.config_dirs)
     composed: dict[str, Config] = {}
@@ -28,9 +31,12 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
             config = composer.configuration([*table.overrides_of(row), f"study={table.study}", *fold])
             for measure in table.measures_of(row.label):
                 _check_metric(measure.metric, config)
+            _check_chosen(row, config)
         composed[row.label] = config.model_copy(update={"outputs": str(outputs), "seed": row.seeds[0]})
     if table.matrix is not None:
         _check_cells(table, composed)
+    with located(str(table.folder / FILE)):
+        explaining.check_configurations(table, composed)
     return composed
 
 
@@ -43,6 +49,15 @@ def _check_cells(table: Table, configurations: Mapping[str, Config]) -> None:
                 f"{table.folder / FILE}: matrix: {other!r} and {label!r} have the same configuration; each line and "
                 "each column needs overrides that make it another"
             )
+
+
+def _check_chosen(row: Row, config: Config) -> None:
+    """Refuse a key of `chosen` that the configuration does not have."""
+    values = plain(config)
+    for key, _ in row.chosen:
+        if not has_key(values, key):
+            hint = nearest(key, keys_of(values))
+            raise RequestError(f"chosen has {key!r}; the configuration of this row has no such key{hint}")
 
 
 def _check_metric(metric: Metric, config: Config) -> None:

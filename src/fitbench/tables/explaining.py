@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
+from fitbench.config import Config, covered, plain
 from fitbench.config.errors import nearest
+from fitbench.config.nested import has_key, keys_of, leaves
 from fitbench.errors import RequestError
-from fitbench.tables.definition import Row
+from fitbench.tables.definition import Row, Table
+
+NAMED = 3  # keys in which two rows differ that a message names at most
 
 
 def check(rows: Sequence[Row]) -> None:
@@ -29,3 +35,76 @@ def check(rows: Sequence[Row]) -> None:
             raise RequestError(f"{where}, the row itself")
         if other.claim != row.claim or not other.measured:
             raise RequestError(f"{where}; that row has another claim; a row is explained by one with the same claim")
+
+
+def with_explaining(whole: Table, chosen: Table) -> Table:
+    """The chosen rows of a table, and those that explain them."""
+    labels = {row.explanation.label for row in chosen.rows if row.explanation is not None}
+    rows = tuple(row for row in whole.rows if row in chosen.rows or row.label in labels)
+    return replace(chosen, rows=rows)
+
+
+# -- configurations ---------------------------------------------------------------------------------------------------
+
+
+def check_configurations(table: Table, configurations: Mapping[str, Config]) -> None:
+    """Refuse explanations by a row that differs in more than the settings of the group.
+
+    Args:
+        table: the table; an explaining row that is not in it is not compared.
+        configurations: of each measured row by its label.
+
+    Raises:
+        RequestError: the message names both rows and the first keys, with both values; or a key of the group is in
+            neither configuration.
+    """
+    rows = {row.label: row for row in reversed(table.rows)}
+    for row in table.configurations:
+        if row.explanation is not None and row.explanation.label in configurations:
+            other = rows[row.explanation.label]
+            pair = plain(configurations[row.label]), plain(configurations[other.label])
+            _check_group(row, *pair)
+            keys = [
+                key
+                for key in _differing(configurations[row.label], configurations[other.label])
+                if not any(f"{key}.".startswith(f"{of_group}.") for of_group in row.explanation.keys)
+            ]
+            if keys:
+                raise RequestError(_other_settings(row, other, keys, *pair))
+
+
+def _check_group(row: Row, values: Mapping[str, Any], others: Mapping[str, Any]) -> None:
+    """Refuse a key of the group that neither configuration has."""
+    assert row.explanation is not None
+    for key in row.explanation.keys:
+        if not (has_key(values, key) or has_key(others, key)):
+            raise RequestError(
+                f"row {row.number} ({row.label}): settings.{row.explanation.group} has {key!r}; neither this row nor "
+                f"{row.explanation.label!r} has this key" + nearest(key, keys_of(values) + keys_of(others))
+            )
+
+
+def _differing(config: Config, other: Config) -> list[str]:
+    """The full keys in which two configurations differ, among those that can change the result."""
+    ours, theirs = (dict(leaves(covered(each), lists=False)) for each in (config, other))
+    absent = object()
+    return [key for key in {**ours, **theirs} if ours.get(key, absent) != theirs.get(key, absent)]
+
+
+def _other_settings(
+    row: Row, other: Row, keys: Sequence[str], values: Mapping[str, Any], others: Mapping[str, Any]
+) -> str:
+    """The message on rows that differ in more than the group."""
+    assert row.explanation is not None
+    ours, theirs = (dict(leaves(each, lists=False)) for each in (values, others))
+    named = "; ".join(f"{key} is {_shown(ours, key)} here and {_shown(theirs, key)} there" for key in keys[:NAMED])
+    more = f"; and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+    return (
+        f"row {row.number} ({row.label}): explained_by is row {other.number} ({other.label}), which differs in more "
+        f"than {row.explanation.group!r} ({', '.join(row.explanation.keys)}): {named}{more}; make the rows equal in "
+        "these keys, or add the keys to the group in settings"
+    )
+
+
+def _shown(values: Mapping[str, Any], key: str) -> str:
+    return f"{values[key]!r:.80}" if key in values else "not set"

@@ -6,74 +6,143 @@ import contextlib
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fitbench import selection
 from fitbench.composition import quoted
 from fitbench.config import NOT_IDENTITY, OF_ONE_RUN, Config, each_fold
-from fitbench.errors import RequestError
+from fitbench.errors import FitbenchError, RequestError, SweepFailed
 from fitbench.record.files import write_whole
 from fitbench.record.folder import State, state_of
+from fitbench.tables.committed import RunKey
 from fitbench.tables.definition import FILE, Row, Table
+from fitbench.tables.measured import FILE as RESULTS
 from fitbench.tables.measured import has_value, runs
+from fitbench.text import counted
 
 if TYPE_CHECKING:
     from fitbench.launch.plan import Plan
 
 
-def train(table: Table, configurations: Mapping[str, Config], overrides: Sequence[str] = ()) -> int:
-    """Launch every run of the table as one sweep, which skips finished runs; gives the exit status.
+def train(
+    table: Table,
+    configurations: Mapping[str, Config],
+    overrides: Sequence[str] = (),
+    left_out: Collection[RunKey] = (),
+    own_process: bool = False,
+) -> int:
+    """Launch the runs of the table as one sweep, which skips finished runs; gives the exit status.
 
     The sweep prints to stderr. Nothing is launched if every run is finished and has the table's metric. The metric is
-    added to those that the runs record.
+    added to those that the runs record. The runs `left_out` are not launched. In a process of its own the sweep may
+    compute with another number of threads than this process.
 
     Raises:
         RequestError: an override would change the runs, or a configuration is wrong.
         SweepFailed: runs have failed.
     """
-    with _arguments(table, configurations, overrides) as arguments:
-        forced = any(_key(override) == "force" for override in overrides)
-        if not forced and all(_finished(configurations[row.label], row) for row in table.rows if row.measured):
+    jobs = _jobs(table, configurations, left_out)
+    with _arguments(table, configurations, overrides, jobs) as arguments:
+        forced = any(key_of(override) == "force" for override in overrides)
+        if not jobs or not (forced or _any_to_train(table, configurations, left_out)):
             sys.stderr.write("fitbench: every run of this table is finished\n")
             return 0
-        from fitbench.launch.command import launch
+        return _launch_elsewhere(arguments) if own_process else _launch(arguments)
 
-        with contextlib.redirect_stdout(sys.stderr):
-            return launch(arguments)
+
+def _launch(arguments: list[str]) -> int:
+    from fitbench.launch.command import launch
+
+    with contextlib.redirect_stdout(sys.stderr):
+        return launch(arguments)
+
+
+def _launch_elsewhere(arguments: list[str]) -> int:
+    """Launch a sweep in a process of its own.
+
+    Raises:
+        SweepFailed: runs have failed, or the process has ended before the sweep.
+    """
+    from fitbench.launch.signals import Terminated, status_of, terminable
+    from fitbench.launch.workers import Lost, share
+
+    try:
+        with terminable():
+            [(_, outcome)] = share(_launch_or_explain, deque([arguments]), 1)
+    except (KeyboardInterrupt, Terminated) as stop:
+        return status_of(stop)
+    if isinstance(outcome, int):
+        return outcome
+    raise SweepFailed(f"the process of the sweep {outcome.reason}" if isinstance(outcome, Lost) else outcome)
+
+
+def _launch_or_explain(arguments: list[str]) -> int | str:
+    """The exit status of a sweep, or its error, because an exception would end a worker."""
+    try:
+        return _launch(arguments)
+    except FitbenchError as error:
+        return str(error)
 
 
 def dry_run(
-    table: Table, configurations: Mapping[str, Config], overrides: Sequence[str], report_plan: Callable[[Plan], None]
+    table: Table,
+    configurations: Mapping[str, Config],
+    overrides: Sequence[str],
+    report_plan: Callable[[Plan], None],
+    left_out: Collection[RunKey] = (),
 ) -> int:
     """Report what `train` would launch, and return the exit status. Nothing is written.
+
+    The plan has no jobs if all runs are left out.
 
     Raises:
         RequestError: an override would change the runs, a configuration is wrong, or no row has runs.
     """
-    from fitbench.launch import command
+    from fitbench.launch import command, plan
 
     if not any(row.measured for row in table.rows):
         raise RequestError(f"{table.folder / FILE}: no row is measured, so there is nothing to train")
-    with _arguments(table, configurations, overrides) as arguments:
-        return command.dry_run(arguments, report_plan)
+    jobs = _jobs(table, configurations, left_out)
+    with _arguments(table, configurations, overrides, jobs) as arguments:
+        if jobs:
+            return command.dry_run(arguments, report_plan)
+        report_plan(plan.Plan([]))
+        return 0
+
+
+def about_committed(number: int) -> str:
+    """What is said of so many runs that results.csv has, and that are therefore not trained."""
+    return (
+        f"{counted(number, 'run')} {'is' if number == 1 else 'are'} in {RESULTS} and not trained; --anew trains them "
+        "too"
+    )
+
+
+def _jobs(table: Table, configurations: Mapping[str, Config], left_out: Collection[RunKey]) -> list[dict[str, Any]]:
+    """The runs of the table but for those left out: the overrides of several jobs, and their seeds."""
+    jobs = []
+    for row in table.configurations:
+        for fold in each_fold(row.folds):
+            if seeds := [seed for seed in row.seeds if (row.label, seed, fold) not in left_out]:
+                overrides = [*_overrides(table, row, configurations[row.label]), *_of_fold(fold)]
+                jobs.append({"overrides": overrides, "seeds": seeds})
+    return jobs
 
 
 @contextlib.contextmanager
-def _arguments(table: Table, configurations: Mapping[str, Config], overrides: Sequence[str]) -> Iterator[list[str]]:
-    """The arguments of `fitbench train` for all runs of the table; a file that they name is there in this block.
+def _arguments(
+    table: Table, configurations: Mapping[str, Config], overrides: Sequence[str], jobs: Sequence[Mapping[str, Any]]
+) -> Iterator[list[str]]:
+    """The arguments of `fitbench train` for these jobs of the table; a file that they name is there in this block.
 
     Raises:
         RequestError: an override would change the runs.
     """
     for override in overrides:
         _check(override)
-    jobs = [
-        {"overrides": [*_overrides(table, row, configurations[row.label]), *_of_fold(fold)], "seeds": row.seeds}
-        for row in table.configurations
-        for fold in each_fold(row.folds)
-    ]
     outputs = next((config.outputs for config in configurations.values()), "")
     with tempfile.TemporaryDirectory(prefix="fitbench-") as folder:
         path = Path(folder) / "jobs.json"
@@ -90,7 +159,7 @@ def _arguments(table: Table, configurations: Mapping[str, Config], overrides: Se
 
 
 def _check(override: str) -> None:
-    key = _key(override)
+    key = key_of(override)
     if key == "hydra.searchpath":
         raise RequestError(f"{override}: not allowed here; use --config-dir DIR for a folder of configurations")
     if "=" not in override or not (key.startswith(("hydra.", "hydra/")) or key in NOT_IDENTITY):
@@ -102,7 +171,8 @@ def _check(override: str) -> None:
         raise RequestError(f"{override}: not allowed here; use --seeds or --outputs, or study or folds in table.yaml")
 
 
-def _key(override: str) -> str:
+def key_of(override: str) -> str:
+    """The key that an override sets."""
     return override.split("=", 1)[0].lstrip("+~")
 
 
@@ -123,6 +193,12 @@ def _of_fold(fold: int | None) -> list[str]:
     return [] if fold is None else [f"fold={fold}"]
 
 
-def _finished(config: Config, row: Row) -> bool:
-    name = row.measure.name
-    return all(state_of(folder) is State.finished and has_value(folder, name) for _, _, folder in runs(config, row))
+def _any_to_train(table: Table, configurations: Mapping[str, Config], left_out: Collection[RunKey]) -> bool:
+    """Whether a run is not finished, or lacks a metric of its row, and is not left out."""
+    return any(
+        (row.label, seed, fold) not in left_out
+        and not (state_of(folder) is State.finished and has_value(folder, row.measure.name))
+        for row in table.rows
+        if row.measured
+        for seed, fold, folder in runs(configurations[row.label], row)
+    )

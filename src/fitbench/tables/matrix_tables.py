@@ -50,12 +50,17 @@ SIGNS = {
 }
 
 
+EXPLAINED = ", explained by another row"
+
+
 def sign(outcome: Outcome) -> Sign:
     """How the verdict on a row is shown in its cell."""
     verdict = outcome.judgement.verdict
     if verdict not in JUDGED:
         return Sign("", "", "dim" if verdict is Verdict.not_run else "")
     character, style = SIGNS[verdict]
+    if outcome.explained:
+        return Sign(f"{character}*", f"{verdict.value}{EXPLAINED}", "magenta", not outcome.complete)
     return Sign(character, verdict.value, style, not outcome.complete)
 
 

@@ -24,6 +24,8 @@ from fitbench.tables.definition import Row, Table
 from fitbench.text import clean
 
 FILE = "results.csv"
+REMEDY = "fitbench table --write writes this file; restore it from git"
+NEEDED = ("row", "metric", "config_id", "seed", "fold", "state", "value")  # columns of every results.csv
 MISSING, DAMAGED, NOT_EVALUATED, UNDEFINED = "missing", "damaged", "not evaluated", "undefined"
 
 
@@ -41,6 +43,7 @@ class Record:
         test_examples: how many examples the value was measured on.
         bootstrap_deviation: the standard deviation of the value over samples of the test examples; None for a
             proportion, and where the claim is on the same test examples.
+        threads: how many CPU threads the run computed with; '' where it has not recorded them.
         reason: why a run failed or is damaged, or why there is no bootstrap.
         committed: whether it is from results.csv, and not from a run folder; no column of results.csv.
     """
@@ -173,7 +176,7 @@ def _finished(result: Mapping[str, Any], about: Record, folder: Path, row: Row) 
         epochs=result["metrics"]["epochs"],
         data_sha256=result["data"]["sha256"],
         device=result["device"],
-        threads=str(result["config"].get("threads", "")),
+        threads=str(result.get("threads") or ""),
         versions=", ".join(f"{name} {version}" for name, version in versions.items() if version is not None),
         commit=f"{commit:.12}{' and changes' if dirty else ''}" if commit is not None else "",
         finished_at=result["finished_at"],
@@ -198,44 +201,16 @@ def read_csv(path: Path) -> list[Record]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            lines = [{key: value for key, value in line.items() if value} for line in csv.DictReader(file)]
+            reader = csv.DictReader(file)
+            if missing := [name for name in NEEDED if name not in (reader.fieldnames or ())]:
+                raise FitbenchError(f"{path}: not a results.csv: its first line lacks {', '.join(missing)}; {REMEDY}")
+            lines = [{key: value for key, value in line.items() if value} for line in reader]
+        if longer := [number for number, line in enumerate(lines, 2) if None in line]:
+            raise FitbenchError(f"{path}: line {longer[0]} has more fields than the first line; {REMEDY}")
         return TypeAdapter(list[Record]).validate_python([{"fold": None, **line} for line in lines])
     except (OSError, UnicodeError, csv.Error) as error:
-        raise FitbenchError(f"{path}: cannot be read ({error})") from error
+        raise FitbenchError(f"{path}: cannot be read ({error}); {REMEDY}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = f"line {int(first['loc'][0]) + 2}, {first['loc'][-1]}"
-        raise FitbenchError(
-            f"{path}: {place}: {first['msg']}; fitbench table --write writes this file; restore it from git"
-        ) from error
-
-
-# -- what is committed beside the run folders -------------------------------------------------------------------------
-
-
-def with_committed(table: Table, records: Sequence[Record]) -> list[Record]:
-    """The records, with those of results.csv in place of runs that are not recorded here.
-
-    A record of results.csv counts if its run has the configuration, the seed and the fold of this one. Its label may be
-    another. A run folder counts before results.csv, unless the run has not finished.
-
-    Raises:
-        FitbenchError: results.csv is damaged.
-    """
-    committed = {_run_of(record): record for record in read_committed(table)}
-    merged = []
-    for record in records:
-        known = committed.get(_run_of(record))
-        use = known is not None and known.state == State.finished.value and record.state != State.finished.value
-        merged.append(replace(known, row=record.row, committed=True) if known is not None and use else record)
-    return merged
-
-
-def read_committed(table: Table) -> list[Record]:
-    """The records of the table's results.csv; none where there is no such file."""
-    path = table.folder / FILE
-    return read_csv(path) if path.is_file() else []
-
-
-def _run_of(record: Record) -> tuple[str, str, int, int | None]:
-    return record.config_id, record.metric, record.seed, record.fold
+        raise FitbenchError(f"{path}: {place}: {first['msg']}; {REMEDY}") from error

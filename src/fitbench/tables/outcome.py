@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from fitbench.metrics import is_held_back
 from fitbench.record.folder import State
 from fitbench.tables.definition import Row, Table
-from fitbench.tables.measured import Record
+from fitbench.tables.measured import FILE, Record
 from fitbench.tables.verdict import FALSE_VERDICT_RATE, JUDGED, EvaluationSets, Judgement, Verdict, judge
+from fitbench.text import counted
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,14 @@ class Outcome:
     """A row of the table with its records and the judgement of those that have finished.
 
     `wanted` is how many seeds the table asks for. While some are missing, a verdict is preliminary. `alone` says
-    whether no other row has the label.
+    whether no other row has the label. `explaining` is the outcome of the row that `explained_by` names.
     """
 
     row: Row
     records: list[Record]
     judgement: Judgement
     alone: bool = True
+    explaining: Outcome | None = None
 
     @property
     def name(self) -> str:
@@ -64,9 +66,28 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """The verdict in words. One that missing seeds may change says 'so far'."""
+        """The verdict in words, with the row that explains it."""
+        if not self.explained:
+            return self.own_verdict
+        assert self.explaining is not None and self.row.explanation is not None
+        return f"{self.own_verdict}; reproduced by row {self.explaining.row.number} with {self.row.explanation.group}"
+
+    @property
+    def own_verdict(self) -> str:
+        """The verdict in words, without what explains it. One that missing seeds may change says 'so far'."""
         verdict = self.judgement.verdict
         return f"{verdict.value} so far" if verdict in JUDGED and not self.complete else verdict.value
+
+    @property
+    def deviates(self) -> bool:
+        """Whether the verdict is one that another row can explain: 'better' or 'worse'."""
+        return self.judgement.verdict in (Verdict.better, Verdict.worse)
+
+    @property
+    def explained(self) -> bool:
+        """Whether the row is better or worse, and the row that explains it is reproduced with every seed."""
+        other = self.explaining
+        return self.deviates and other is not None and other.complete and other.judgement.verdict is Verdict.reproduced
 
     @property
     def parameters(self) -> int | None:
@@ -84,16 +105,26 @@ def outcomes(table: Table, records: Sequence[Record]) -> list[Outcome]:
     """The outcome of each row of a table, in its order, from what was measured for it."""
     by_row = of_rows(table, records)
     labels = Counter(row.label for row in table.rows)
-    return [
-        Outcome(row, by_row[row.key], _judgement(row, by_row[row.key]), labels[row.label] == 1) for row in table.rows
-    ]
+    results = {
+        row.key: Outcome(row, by_row[row.key], _judgement(row, by_row[row.key]), labels[row.label] == 1)
+        for row in table.rows
+    }
+    return [replace(one, explaining=_explaining(one.row, results)) for one in results.values()]
+
+
+def _explaining(row: Row, results: Mapping[tuple[str, str], Outcome]) -> Outcome | None:
+    """The outcome of the row that explains this one."""
+    return None if row.explanation is None else results.get((row.explanation.label, row.measure.name))
 
 
 def of_rows(table: Table, records: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:
-    """The records of each row by its key."""
+    """The records of each row by its key. Those of seeds and of metrics that the table does not have are left out."""
     by_row: dict[tuple[str, str], list[Record]] = {row.key: [] for row in table.rows}
+    seeds = {row.key: row.seeds for row in table.rows}
     for record in records:
-        by_row.setdefault((record.row, record.metric), []).append(record)
+        key = record.row, record.metric
+        if record.seed in seeds.get(key, ()):
+            by_row[key].append(record)
     return by_row
 
 
@@ -155,11 +186,25 @@ def evaluation_sets(row: Row, records: Sequence[Record]) -> EvaluationSets:
 
 def counts(results: Sequence[Outcome]) -> str:
     """How many rows have which verdict, as '2 reproduced, 1 worse', and how many runs are not finished."""
-    verdicts = Counter(outcome.verdict for outcome in results)
+    verdicts = Counter(one.own_verdict + " and explained by another row" * one.explained for one in results)
     text = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-    unfinished = sum(max(outcome.wanted_runs - len(outcome.finished), 0) for outcome in results)
+    of_label: dict[str, int] = {}
+    for one in results:
+        of_label[one.row.label] = max(of_label.get(one.row.label, 0), one.wanted_runs - len(one.finished))
+    unfinished = sum(of_label.values())
     return f"{len(results)} row{'s' * (len(results) != 1)}: {text}" + (
         f"; {unfinished} run{' is' if unfinished == 1 else 's are'} not finished" if unfinished else ""
+    )
+
+
+def about_committed(results: Sequence[Outcome]) -> str | None:
+    """How many runs are from results.csv; None where none is."""
+    runs = {(record.row, record.seed, record.fold): record.committed for one in results for record in one.finished}
+    if not (committed := sum(runs.values())):
+        return None
+    return (
+        f"{committed} of {counted(len(runs), 'finished run')} {'is' if committed == 1 else 'are'} from {FILE}, without "
+        "a run folder here; --anew leaves them out"
     )
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from fitbench.errors import FitbenchError
 from fitbench.markdown import as_markdown, escaped
-from fitbench.metrics import PARTS
 from fitbench.record.files import write_whole
 from fitbench.tables import cells, measured, rendering
 from fitbench.tables.chart import chart, matrix_chart
-from fitbench.tables.definition import FILE, Claim, Table
+from fitbench.tables.definition import FILE, Table
 from fitbench.tables.measured import Record
 from fitbench.tables.outcome import Outcome, counts, outcomes
+from fitbench.tables.recipes import recipes
 from fitbench.tables.remarks import remarks
 
 README, PLOT, MATRIX = "README.md", "claimed_measured.png", "matrix.png"
@@ -62,38 +62,16 @@ def readme(table: Table, records: Sequence[Record]) -> str:
         escaped(rendering.rule(table, results)),
         "\n".join(f"- {escaped(remark)}" for remark in remarks(results)),
         "## Sources and recipes",
-        "\n".join(_about_row(table, number, outcome) for number, outcome in enumerate(results, 1)),
+        recipes(table),
         "## How it was measured",
         _how(table, results),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _about_row(table: Table, number: int, outcome: Outcome) -> str:
-    row = outcome.row
-    text = f"{number}. {escaped(row.label)}: {escaped(row.source)}"
-    if row.claim is not None:
-        mean = f" as the mean of {row.claim.trainings} trainings" if row.claim.trainings > 1 else ""
-        text += f"; claimed{mean} on {_test_set(row.claim, PARTS[row.measure.part])}"
-    if row.notes:
-        text += f". {escaped(row.notes.rstrip('.'))}"
-    if row.measured:
-        text += f". `{' '.join(table.overrides_of(row))}`"
-    return text
-
-
-def _test_set(claim: Claim, part: str) -> str:
-    """The examples of a claim, as 'the same 10,000 test examples'."""
-    number = f"{claim.test_examples:,}"
-    if claim.test_set == "same":
-        return f"the same {number} {part} examples"
-    if claim.test_set == "other":
-        return f"{number} other {part} examples"
-    return f"the {number} {part} examples of the data with SHA-256 {claim.test_set[:16]}"
-
-
 def _how(table: Table, results: Sequence[Outcome]) -> str:
-    finished = [record for outcome in results for record in outcome.finished]
+    by_run = {(one.config_id, one.seed, one.fold): one for outcome in results for one in outcome.finished}
+    finished = list(by_run.values())  # of several metrics of a run, the last
     where = Path("experiments") / table.name
     command = (
         f"```sh\nfitbench table {where} --run      # trains what is missing, and goes on where it was interrupted\n"
@@ -107,6 +85,7 @@ def _how(table: Table, results: Sequence[Outcome]) -> str:
     facts = [
         f"- when: {escaped(when)} (UTC), {_runs(len(finished))}, {cells.seconds(spent)} of training in all",
         *(f"- on: {text}" for text in _most(record.device for record in finished)),
+        *(f"- CPU threads of a run: {text}" for text in _most(record.threads for record in finished)),
         *(f"- with: {text}" for text in _most(record.versions for record in finished)),
         *(f"- at commit: {text}" for text in _most(record.commit for record in finished)),
         *(f"- data: SHA-256 {text}" for text in _most(record.data_sha256[:16] for record in finished)),
@@ -115,8 +94,10 @@ def _how(table: Table, results: Sequence[Outcome]) -> str:
 
 
 def _most(texts: Iterable[str]) -> list[str]:
-    """The texts that occur most, each with the number of runs where there are several."""
-    counted = Counter(text for text in texts if text).most_common()
+    """The texts that occur most, each with the number of runs where there are several; nothing if all are empty."""
+    counted = Counter(text or "not recorded" for text in texts).most_common()
+    if [text for text, _ in counted] == ["not recorded"]:
+        return []
     named = [escaped(text) + (f" ({_runs(count)})" if len(counted) > 1 else "") for text, count in counted[:NAMED]]
     return [*named, *([f"and {len(counted) - NAMED} more"] if len(counted) > NAMED else [])]
 

@@ -27,6 +27,7 @@ def remarks(results: Sequence[Outcome]) -> list[str]:
                 *_about_seeds(outcome),
                 *_about_folds(outcome),
                 *_about_data(outcome),
+                *_about_explanation(outcome),
             )
             texts += [f"{outcome.name}: {remark}" for remark in remarks_on_row]
     return texts
@@ -139,3 +140,14 @@ def _about_bootstrap(finished: Sequence[Record]) -> list[str]:
         if record.bootstrap_deviation is None:
             reasons.setdefault(record.reason or "no bootstrap", []).append(record)
     return texts + [f"{_seeds(records)}: {reason}" for reason, records in reasons.items()]
+
+
+def _about_explanation(outcome: Outcome) -> list[str]:
+    """Why the row that would explain a verdict 'better' or 'worse' does not."""
+    other, explanation = outcome.explaining, outcome.row.explanation
+    if other is None or explanation is None or not outcome.deviates or outcome.explained:
+        return []
+    return [
+        f"row {other.row.number} ({other.row.label}) would explain it with {explanation.group}, but is "
+        f"'{other.own_verdict}' itself"
+    ]

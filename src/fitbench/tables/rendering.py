@@ -19,7 +19,7 @@ from fitbench.tables.definition import Claim, Measure, Table
 from fitbench.tables.matrix import Block, Side, blocks
 from fitbench.tables.matrix_tables import CLAIMED, MEASURED, matrix_tables
 from fitbench.tables.measured import Record
-from fitbench.tables.outcome import Outcome, counts, expected_false_verdicts
+from fitbench.tables.outcome import Outcome, about_committed, counts, expected_false_verdicts
 from fitbench.tables.remarks import remarks
 from fitbench.tables.units import Unit
 from fitbench.tables.verdict import FALSE_VERDICT_RATE
@@ -113,6 +113,9 @@ def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> lis
         add("verdict", lambda one: one.verdict, {
             "verdict": lambda one: one.judgement.verdict.value,
             "complete": lambda one: one.complete,
+            "explained_by": lambda one: one.row.explanation and one.row.explanation.label,
+            "explained": lambda one: one.explained,
+            "differs_in": lambda one: one.row.explanation and one.row.explanation.group,
         }, right=False, folded=True),
         add("parameters", lambda one: number(one.parameters, 0), {"parameters": lambda one: one.parameters}, spare=2),
         add("per run", lambda one: seconds(one.seconds), {"seconds": lambda one: one.seconds}, spare=4),
@@ -237,6 +240,7 @@ def _printed(
     below = [
         *made[-1].notes,
         Note(f"{counts(results)}.", "bold"),
+        *(Note(f"{text}.", "") for text in (about_committed(results),) if text),
         *(Note(f"{remark}.", "yellow") for remark in remarks(results)),
         Note(rule(table, results, intervals=not table.matrix)),
     ]
@@ -294,4 +298,5 @@ def _run(outcome: Outcome, record: Record) -> dict[str, Any]:
         "state": record.state,
         "value": _number(outcome, record.value),
         "reason": record.reason or None,
+        "committed": record.committed,
     }

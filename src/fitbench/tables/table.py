@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fitbench.analysis.studies import OF_SCRIPTS
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.formats import FORMATS
-from fitbench.tables import choosing, launching, planning, rendering
+from fitbench.stderr import write_note
+from fitbench.tables import checking, choosing, explaining, launching, planning, rendering
+from fitbench.tables.committed import committed_runs, with_committed, with_kept
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import Table
-from fitbench.tables.measured import read_runs, with_committed
+from fitbench.tables.measured import Record, read_runs
+from fitbench.tables.options import Options
 from fitbench.tables.outcome import outcomes
 from fitbench.tables.reading import read
 from fitbench.tables.sampling import with_deviations
@@ -22,70 +24,95 @@ from fitbench.text import check_format
 
 def table(
     name: str,
-    run: bool = False,
-    write: bool = False,
     rows: Sequence[str] | None = None,
     seeds: int | None = None,
     outputs: Path = Path("outputs"),
     format: str = "table",
     overrides: Sequence[str] = (),
     config_dirs: Sequence[Path] = (),
-    dry_run: bool = False,
-    caption: bool = True,
-    notes: bool = True,
+    **options: bool,
 ) -> int:
-    """Print a table from the run folders; gives the exit status.
+    """Print a table from the run folders and results.csv; gives the exit status.
 
     Args:
         name: the folder of the table, or its name below experiments/.
-        run: train what is missing first.
-        write: bring README.md, results.csv and the plot beside table.yaml up to date.
         rows: numbers, parts of labels or patterns, which select rows; None for all.
         seeds: how many seeds; None for those of the table.
         outputs: where runs are recorded.
         format: one of `formats.FORMATS`.
         overrides: further overrides of the launch, such as `workers=2`; none that changes the runs.
         config_dirs: folders that are searched for configurations, before that of the table.
-        dry_run: print what `run` would launch, and write nothing.
-        caption, notes: whether the title stands above the table, and the notes below it, in a format for people.
+        options: see `Options`.
 
     Raises:
         RequestError: table.yaml or an option is wrong.
-        FitbenchError: runs have failed, or something cannot be written.
+        FitbenchError: runs have failed, results.csv is damaged, or something cannot be written.
     """
+    asked = Options(**options)
     check_format(format, FORMATS)
-    if format in OF_SCRIPTS and not (caption and notes):
-        raise RequestError(f"--no-caption and --no-notes are for people's formats; --format is {format}")
-    if not (run or dry_run) and overrides:
-        raise RequestError(f"{overrides[0]} is for what --run launches; add --run")
-    if write and dry_run:
-        raise RequestError("--dry-run writes nothing; leave out --write")
-    if write and (rows is not None or seeds is not None):
-        raise RequestError("--write records the whole table; leave out --rows and --seeds")
-    wanted = choosing.part(read(choosing.find(name)), rows, seeds)
-    wanted = replace(wanted, config_dirs=(*config_dirs, *wanted.config_dirs))
-    composed = configurations(wanted, outputs)
-    if dry_run:
-        return planning.dry_run(wanted, composed, overrides, format)
-    if run:
+    asked.refuse_contradictions(format, rows, seeds, overrides)
+    folder = choosing.find(name)
+    if asked.write:
+        choosing.refuse_shipped(folder)
+    whole = read(folder)
+    whole = replace(whole, config_dirs=(*config_dirs, *whole.config_dirs))
+    view = _view(whole, rows, seeds, outputs, asked)
+    wanted, composed = view.wanted, view.configurations
+    if asked.check:
+        return checking.check(wanted, composed, _records(view), overrides, format)
+    left_out = set() if asked.anew else committed_runs(wanted, composed)
+    if asked.dry_run:
+        return planning.dry_run(wanted, composed, overrides, format, left_out)
+    if asked.run:
+        if left_out:
+            write_note(launching.about_committed(len(left_out)))
         try:
-            if status := launching.train(wanted, composed, overrides):
+            if status := launching.train(wanted, composed, overrides, left_out):
                 return status
         except RequestError:
             raise
         except FitbenchError:  # runs have failed; the others count
-            _show(wanted, composed, format, write, caption, notes)
+            _show(view, format)
             raise
-    _show(wanted, composed, format, write, caption, notes)
+    _show(view, format)
     return 0
 
 
-def _show(
-    table: Table, configurations: Mapping[str, Config], format: str, write: bool, caption: bool, notes: bool
-) -> None:
-    records = with_committed(table, with_deviations(table, read_runs(table, configurations), configurations))
-    rendering.print_table(table, outcomes(table, records), format, caption, notes)
-    if write:
+@dataclass(frozen=True)
+class _View:
+    """What of a table is shown, and where it is recorded.
+
+    Attributes:
+        wanted: the table with the rows and seeds that are asked for.
+        needed: the same with the rows that explain others.
+        configurations: of its measured rows, by their labels.
+        asked: the options.
+    """
+
+    wanted: Table
+    needed: Table
+    configurations: Mapping[str, Config]
+    asked: Options
+
+
+def _view(table: Table, rows: Sequence[str] | None, seeds: int | None, outputs: Path, asked: Options) -> _View:
+    whole = choosing.part(table, None, seeds)
+    wanted = choosing.part(whole, rows, None)
+    needed = explaining.with_explaining(whole, wanted)
+    return _View(wanted, needed, configurations(needed, outputs), asked)
+
+
+def _records(view: _View) -> list[Record]:
+    table, composed = view.needed, view.configurations
+    records = with_deviations(table, read_runs(table, composed), composed)
+    return records if view.asked.anew else with_committed(table, records)
+
+
+def _show(view: _View, format: str) -> None:
+    records = _records(view)
+    results = [one for one in outcomes(view.needed, records) if one.row in view.wanted.rows]
+    rendering.print_table(view.wanted, results, format, view.asked.caption, view.asked.notes)
+    if view.asked.write:
         from fitbench.tables.record import write_record
 
-        write_record(table, records)
+        write_record(view.wanted, with_kept(view.wanted, records, view.configurations))

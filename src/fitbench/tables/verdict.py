@@ -156,10 +156,10 @@ def judge(
     """
     resolution = 1 / sets.ours if metric.proportion else 0.0
     summary = _summary(values, deterministic, metric, resolution)
-    if claim is None:
-        return Judgement(Verdict.no_claim, summary)
     if summary.mean is None:
         return Judgement(Verdict.not_run, summary)
+    if claim is None:
+        return Judgement(Verdict.no_claim, summary)
     difference = _distance(summary.mean, claim)
     possible = _distance(metric.low, claim), _distance(metric.high, claim)
     if summary.interval is None:

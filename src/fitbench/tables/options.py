@@ -1,0 +1,63 @@
+"""What `fitbench table` is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fitbench.analysis.studies import OF_SCRIPTS
+from fitbench.errors import RequestError
+from fitbench.tables.measured import FILE
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `fitbench table` does.
+
+    Attributes:
+        run: train what is missing first.
+        write: bring README.md, results.csv and the plot beside table.yaml up to date.
+        dry_run: print what `run` would launch, and write nothing.
+        check: train one seed of each row anew, and compare it with the recorded value.
+        anew: as if there were no results.csv.
+        caption, notes: whether the title stands above the table, and the notes below it, in a format for people.
+    """
+
+    run: bool = False
+    write: bool = False
+    dry_run: bool = False
+    check: bool = False
+    anew: bool = False
+    caption: bool = True
+    notes: bool = True
+
+    def refuse_contradictions(
+        self, format: str, rows: Sequence[str] | None, seeds: int | None, overrides: Sequence[str]
+    ) -> None:
+        """Refuse options that contradict each other, or those of `fitbench table` beside them.
+
+        Raises:
+            RequestError: the message says what to leave out.
+        """
+        part = rows is not None or seeds is not None
+        refused = [
+            (
+                bool(overrides) and not (self.run or self.dry_run or self.check),
+                f"{next(iter(overrides), '')} is for what --run launches; add --run",
+            ),
+            (self.write and self.dry_run, "--dry-run writes nothing; leave out --write"),
+            (self.write and part, "--write records the whole table; leave out --rows and --seeds"),
+            (self.write and self.anew, f"--write keeps the runs of {FILE} without a run folder here; leave out --anew"),
+            (
+                self.check and (self.run or self.write or self.dry_run),
+                "--check trains for a comparison only; leave out --run, --write and --dry-run",
+            ),
+            (self.check and seeds is not None, "--check trains one seed of each row; leave out --seeds"),
+            (
+                format in OF_SCRIPTS and not (self.caption and self.notes),
+                f"--no-caption and --no-notes are for people's formats; --format is {format}",
+            ),
+        ]
+        for wrong, message in refused:
+            if wrong:
+                raise RequestError(message)

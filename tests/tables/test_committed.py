@@ -1,0 +1,188 @@
+"""The runs of results.csv beside table.yaml: what they stand in for, and what --write keeps of them."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from fitbench.config import config_id
+from fitbench.errors import FitbenchError, RequestError
+from fitbench.tables import choosing, launching, measured
+from fitbench.tables.committed import committed_runs, with_committed, with_kept
+from fitbench.tables.outcome import about_committed, outcomes
+from fitbench.tables.reading import read
+from fitbench.tables.table import table as show_table
+
+
+@pytest.fixture
+def committed(small, composed, measure, tmp_path):
+    """The table `small`, of which results.csv has four runs of 'softmax', and no run folder is left."""
+    folders = measure(small, "softmax", {0: 0.916, 1: 0.917, 2: 0.915, 3: 0.916})
+    (small.folder / "results.csv").write_text(measured.as_csv(measured.read_runs(small, composed(small))))
+    shutil.rmtree(folders[0].parent)
+    return small
+
+
+def shown(capsys):
+    return json.loads(capsys.readouterr().out)["rows"]
+
+
+def test_committed_runs_count_where_no_run_folder_is(committed, composed, measure, capsys, tmp_path):
+    measure(committed, "softmax", {0: 0.5})  # a folder counts before results.csv
+    outputs = tmp_path / "outputs"
+    show_table(str(committed.folder), outputs=outputs, format="json")
+    softmax, _, _ = shown(capsys)
+    assert [(run["value"], run["committed"]) for run in softmax["runs"]] == [
+        (pytest.approx(50.0), False), (pytest.approx(8.3), True), (pytest.approx(8.5), True),
+        (pytest.approx(8.4), True), (None, False),
+    ]  # fmt: skip
+    show_table(str(committed.folder), outputs=outputs)
+    expected = "3 of 4 finished runs are from results.csv, without a run folder here; --anew leaves them out."
+    assert expected in capsys.readouterr().out
+    show_table(str(committed.folder), outputs=outputs, format="json", anew=True)
+    assert [run["state"] for run in shown(capsys)[0]["runs"]] == ["finished", *["missing"] * 4]
+
+
+def test_nothing_is_said_where_every_run_has_a_folder(small, composed, measure):
+    measure(small, "softmax", {0: 0.9})
+    assert about_committed(outcomes(small, measured.read_runs(small, composed(small)))) is None
+
+
+def test_run_and_dry_run_leave_committed_runs_out(committed, composed, dry_call, monkeypatch, capsys, tmp_path):
+    launched = []
+
+    def launch(arguments):
+        path = next(one for one in arguments if one.startswith("hydra.sweeper.jobs=")).split("=", 1)[1].strip("'")
+        launched.append([job["seeds"] for job in json.loads(open(path).read())])  # noqa: PTH123, SIM115
+        return 0
+
+    monkeypatch.setattr("fitbench.launch.command.launch", launch)
+    show_table(str(committed.folder), run=True, outputs=tmp_path / "outputs")
+    said = "4 runs are in results.csv and not trained; --anew trains them too"
+    assert said in capsys.readouterr().err
+    show_table(str(committed.folder), run=True, anew=True, outputs=tmp_path / "outputs")
+    assert said not in capsys.readouterr().err
+    assert launched == [[[4], [0, 1, 2, 3, 4]], [[0, 1, 2, 3, 4]] * 2]
+    _, printed, _ = dry_call("table", "small", "--dry-run")
+    assert printed.splitlines()[1:4] == [
+        "          runs   committed   new   time",
+        "softmax      5           4     1      ?",
+        "mlp          5           -     5      ?",
+    ]
+    assert printed.splitlines()[-1] == said
+    assert "10 jobs: 10 new" in dry_call("table", "small", "--dry-run", "--anew")[1]
+
+
+def test_nothing_is_launched_where_everything_is_committed(committed, composed, dry_call, capsys):
+    row = {**vars(committed.rows[0]), "seeds": (0, 1)}
+    table = replace(committed, rows=(type(committed.rows[0])(**row),))
+    left_out = committed_runs(table, composed(committed))
+    assert left_out == {("softmax", 0, None), ("softmax", 1, None)}
+    assert launching.train(table, composed(committed), [], left_out) == 0
+    assert "every run of this table is finished" in capsys.readouterr().err
+    _, printed, _ = dry_call("table", "small", "--dry-run", "--rows", "softmax", "--seeds", "2")
+    assert printed.splitlines()[1:] == [
+        "          runs   committed   time",
+        "softmax      2           2      -",
+        "nothing to train",
+        "2 runs are in results.csv and not trained; --anew trains them too",
+    ]
+
+
+def test_write_keeps_runs_of_rows_and_names_those_it_drops(committed, composed, measure, capsys):
+    path = committed.folder / "results.csv"
+    known = measured.read_csv(path)[:4]
+    further = replace(known[0], seed=7, row="former label")
+    path.write_text(measured.as_csv([*known, further, replace(known[0], row="gone", config_id="00000000")]))
+    measure(committed, "softmax", {4: 0.9})
+    records = with_committed(committed, measured.read_runs(committed, composed(committed)))
+    written = with_kept(committed, records, composed(committed))
+    assert "no row has the configuration 00000000 of 'gone' now; its 1 run is left out" in capsys.readouterr().err
+    kept = [(record.seed, record.value) for record in written if record.value is not None]
+    assert kept == [(0, 0.916), (1, 0.917), (2, 0.915), (3, 0.916), (4, 0.9), (7, 0.916)]
+    assert written[-1].row == "softmax"  # the row that has the configuration now
+    assert len(outcomes(committed, written)[0].values) == 5  # the table has no seed 7
+
+
+def test_a_mixed_page_says_the_same_as_the_file_it_is_made_of(committed, composed, measure):
+    from fitbench.tables.record import readme
+
+    measure(committed, "softmax", {4: 0.9})
+    records = with_committed(committed, measured.read_runs(committed, composed(committed)))
+    assert sum(record.committed for record in records) == 4
+    path = committed.folder / "results.csv"
+    path.write_text(measured.as_csv(records))
+    assert readme(committed, records) == readme(committed, measured.read_csv(path))
+
+
+def first(text, old, new):
+    return text.replace(old, new, 1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: first(text, ",0.916,", ",1.916,"), "line 2, value is 1.916; expected a number from 0 to 1"),
+        (lambda text: first(text, ",0.916,", ",,"), "line 2, value is None; expected a number from 0 to 1"),
+        (lambda text: first(text, ",0.916,", ",high,"), "line 2, value: "),
+        (lambda text: text + "<<<<<<< HEAD\n", "line 12, metric: Field required"),
+        (lambda text: first(text, "\nsoftmax", ",x\nsoftmax").replace(",0.916,", ",0.916,1,2,3,", 1), "line 2"),
+        (lambda text: text + text.splitlines()[1] + "\n", "line 12 is of the same run as another line"),
+        (lambda text: text.splitlines()[0] + "\n", None),
+        (lambda text: "", "not a results.csv: its first line lacks row, metric"),
+        (lambda text: "\x00" + text, "not a results.csv: its first line lacks row;"),
+    ],
+)
+def test_a_damaged_file_is_one_clear_error(committed, tmp_path, damage, message):
+    path = committed.folder / "results.csv"
+    path.write_text(damage(path.read_text()))
+    if message is None:
+        assert with_committed(committed, []) == []
+        return
+    with pytest.raises(FitbenchError) as error:
+        with_committed(committed, [])
+    assert f"{path}: {message}" in str(error.value)
+    assert str(error.value).endswith("restore it from git")
+
+
+@pytest.mark.parametrize("option", ["run", "dry_run", "write"])
+def test_a_damaged_file_ends_the_command_before_anything_is_trained_or_written(committed, tmp_path, option):
+    path = committed.folder / "results.csv"
+    path.write_text("damaged")
+    with pytest.raises(FitbenchError, match=r"results\.csv: not a results\.csv"):
+        show_table(str(committed.folder), outputs=tmp_path / "outputs", **{option: True})
+    assert path.read_text() == "damaged"
+    assert not (tmp_path / "outputs" / "small").exists()
+
+
+def test_a_file_that_is_no_text_is_named(committed):
+    path = committed.folder / "results.csv"
+    path.write_bytes(b"row,metric\n\xff\xfe,x\n")
+    with pytest.raises(FitbenchError, match=r"results\.csv: cannot be read"):
+        with_committed(committed, [])
+
+
+def test_an_installed_table_is_not_written(small, monkeypatch, tmp_path):
+    shipped = small.folder.parent
+    monkeypatch.setattr(choosing, "shipped", lambda: shipped)
+    choosing.refuse_shipped(small.folder)  # a source tree
+    monkeypatch.setattr(choosing, "PACKAGE", shipped.parent)
+    with pytest.raises(RequestError, match=r"ships with fitbench, .* copy the folder to experiments/small of your pro"):
+        show_table(str(small.folder), write=True, outputs=tmp_path)
+    choosing.refuse_shipped(tmp_path)
+
+
+def test_shipped_tables_are_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = choosing.find("tutorials")
+    assert read(folder).name == "tutorials"
+    assert measured.read_csv(folder / "results.csv")
+
+
+def test_runs_of_a_configuration_of_another_label_count(committed, composed, define):
+    renamed = read(define([{"label": "new name", "claimed": "8.4", "overrides": ["model=softmax"]}]))
+    [config] = composed(renamed).values()
+    records = with_committed(renamed, measured.read_runs(renamed, {"new name": config}))
+    assert [record.row for record in records if record.committed] == ["new name"] * 4
+    assert records[0].config_id == config_id(config)
