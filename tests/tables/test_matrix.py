@@ -107,12 +107,11 @@ def test_parts_of_the_data_are_in_one_matrix_unless_a_cell_has_several(matrix, m
     assert len(blocks(matrix, [*accuracies, other])) == 2
 
 
-def test_decimals_are_those_of_the_claims_or_of_the_tolerance(matrix, matrix_outcomes):
+def test_decimals_are_those_of_the_claims(matrix, matrix_outcomes):
     [one, two] = blocks(matrix, matrix_outcomes)
     assert (one.digits, two.digits) == (1, 2)
-    fine = replace(matrix_outcomes[0].row.measure, tolerance=0.00125)
-    changed = replace(matrix_outcomes[0], row=replace(matrix_outcomes[0].row, measure=fine))
-    assert blocks(matrix, [changed])[0].digits == 3
+    unclaimed = replace(matrix_outcomes[0], row=replace(matrix_outcomes[0].row, claim=None))
+    assert blocks(matrix, [unclaimed])[0].digits == unclaimed.row.measure.unit.digits
 
 
 def test_signs_have_parentheses_as_long_as_seeds_are_missing(matrix_outcomes):

@@ -127,7 +127,9 @@ def test_csv_and_json_hold_the_numbers_in_full(nasty, look):
         assert row["mean"] == ("" if other["mean"] is None else str(other["mean"]))
     assert float(rows[0]["mean"]) == pytest.approx(1.6)
     assert float(rows[0]["difference_low"]) < 0 < float(rows[0]["difference_high"])
-    assert content["rows"][1]["runs"][1] == {"seed": 1, "fold": None, "state": "missing", "value": None, "reason": None}
+    assert content["rows"][1]["runs"][1] == {
+        "seed": 1, "fold": None, "state": "missing", "value": None, "reason": None, "committed": False,
+    }  # fmt: skip
 
 
 def test_json_and_csv_have_the_metric_of_each_row(define, look):

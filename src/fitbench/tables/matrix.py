@@ -83,13 +83,10 @@ class Block:
 
     @property
     def digits(self) -> int:
-        """Decimals of measured values: those of the claims, or of the tolerance if it has more."""
-        measures = [outcome.row.measure for outcome in self.outcomes]
+        """Decimals of measured values: those of the claims, or what the list of rows has where nothing is claimed."""
         claims = [outcome.row.claim.printed for outcome in self.outcomes if outcome.row.claim is not None]
-        if not claims:
-            return measures[0].unit.digits
-        texts = [*(part for claim in claims for part in claim.split()), *(each.printed_tolerance for each in measures)]
-        return max(len(text.partition(".")[2]) for text in texts)
+        decimals = [len(part.partition(".")[2]) for claim in claims for part in claim.split()]
+        return max(decimals, default=self.outcomes[0].row.measure.unit.digits)
 
     @cached_property
     def claimed(self) -> Side:
