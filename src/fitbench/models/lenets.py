@@ -32,7 +32,14 @@ LENET4_C3 = (
 
 # The outputs are never above 0, so no other loss can be small.
 Output = Annotated[
-    Literal["rbf", "softmax"], Requires("rbf", "training.loss", "cross_entropy", "its outputs are never above 0")
+    Literal["rbf", "softmax"],
+    Requires(
+        "rbf",
+        "training.loss",
+        "cross_entropy",
+        "its outputs are never above 0",
+        instead=("fitbench.models.losses.MaximumAPosteriori",),
+    ),
 ]
 
 
@@ -47,7 +54,8 @@ def lenet5_1998(
 
     `output` is `rbf`, the paper's: less the squared distance of F6 from a fixed code of each digit, drawn in digits.py
     (the drawings are ours, not the paper's figure 3), without parameters; or `softmax`: a dense layer of 850
-    parameters. The paper trains with stochastic diagonal Levenberg-Marquardt steps, here any optimizer does.
+    parameters. The paper's loss for `rbf` is `losses.MaximumAPosteriori`. It trains with stochastic diagonal
+    Levenberg-Marquardt steps, here any optimizer does.
 
     Raises:
         ValueError: the images are larger than 32x32, or `output` is rbf and the classes are not ten.
