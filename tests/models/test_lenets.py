@@ -203,6 +203,12 @@ def test_rbf_outputs_are_less_the_squared_distances():
     assert not layer.weights
 
 
+def test_weights_and_biases_of_simard_start_as_in_the_paper(configure):
+    weights = built(configure, "model=simard", "model.init_stddev=0.05").get_weights()
+    assert [np.std(weights[layer]) for layer in (2, 4)] == pytest.approx([0.05, 0.05], rel=0.05)
+    assert np.abs(weights[3]).max() > 0  # the biases too
+
+
 def test_maximum_a_posteriori_is_equation_9_of_1998():
     # penalties 1, 2, 3 with the right class 0; j = 0.5:
     # 1 + log(e^-0.5 + e^-1 + e^-2 + e^-3) = 1 + log(0.606531 + 0.367879 + 0.135335 + 0.049787) = 1 + log(1.159532)
