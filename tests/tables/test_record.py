@@ -128,7 +128,8 @@ def test_the_tutorials_hold_every_claim():
 def test_the_tables_of_1998_and_of_fashion_mnist_hold_every_claim():
     tables = {name: read(EXPERIMENTS / name) for name in ("lecun1998", "fashion_mnist")}
     stated = {
-        name: sorted({round(table.unit.number(row.claim.low), 4) for row in table.rows}) for name, table in tables.items()
+        name: sorted({round(table.unit.number(row.claim.low), 4) for row in table.rows})
+        for name, table in tables.items()
     }
     assert stated == {
         "lecun1998": [
