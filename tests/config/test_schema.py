@@ -91,8 +91,6 @@ def test_every_choice_in_conf_passes_the_checks(configure, chosen):
     overrides = [f"{group}={name}" for group, name in chosen.items() if name] + OF_NO_IMAGES.get(
         chosen["data"], ("", [])
     )[1]
-    if chosen.get("training") == "least_loss":  # which has no validation part
-        overrides += ["optimizer/schedule=plateau", "optimizer.schedule.monitor=loss"]
     config = configure(*overrides, *(f"data.path={PATHS[name]}" for name in PATHS if chosen["data"] == name))
     found = {
         "data": config.data.source.value,
@@ -429,11 +427,29 @@ def test_targets_go_with_the_mean_squared_error_only(values, loss):
     )
 
 
+@pytest.mark.parametrize(
+    ("after", "factors", "message"),
+    [
+        ([2, 5], [0.4], "optimizer.schedule.factors has 1 numbers; it must have one for each of the 2"),
+        ([5, 2], [0.4, 0.2], "optimizer.schedule.after_epochs is [5.0, 2.0]; the epochs must rise"),
+        ([2, 2], [0.4, 0.2], "the epochs must rise"),
+    ],
+)
+def test_factors_of_a_piecewise_schedule_go_with_rising_epochs(values, after, factors, message):
+    schedule = {"kind": "piecewise", "after_epochs": after, "factors": factors}
+    assert message in refusal(values("default", {"optimizer.schedule": schedule}))
+
+
 @pytest.mark.parametrize("loss", ["mean_squared_error", "binary_cross_entropy"])
-def test_rbf_outputs_go_with_cross_entropy_only(values, loss):
-    assert refusal(values("lenet5", {"training.loss": loss})).startswith("model.output=rbf goes with ")
+def test_rbf_outputs_go_with_cross_entropy_and_the_criterion_of_1998_only(values, loss):
+    ways = "cross_entropy or fitbench.models.losses.MaximumAPosteriori"
+    assert refusal(values("lenet5", {"training.loss": loss})).startswith(
+        f"model.output=rbf goes with training.loss={ways}: "
+    )
     softmax = values("lenet5", {"training.loss": loss, "model.output": "softmax"})
     assert from_hydra(OmegaConf.create(softmax)).model["output"] == "softmax"
+    criterion = {"_target_": "fitbench.models.losses.MaximumAPosteriori", "rubbish": 0.1}
+    assert from_hydra(OmegaConf.create(values("lenet5", {"training.loss": criterion}))).model["output"] == "rbf"
 
 
 @pytest.mark.parametrize("base", ["mlp", "lenet1"])

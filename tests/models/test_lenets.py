@@ -15,6 +15,7 @@ from fitbench.errors import RequestError
 from fitbench.models import lenets
 from fitbench.models.digits import CODES
 from fitbench.models.layers import AreaResize, RadialBasis, Subsampling, TableConv2D, scaled_tanh
+from fitbench.models.losses import MaximumAPosteriori
 from fitbench.training import building
 from fitbench.training.objective import Objective
 
@@ -200,6 +201,30 @@ def test_rbf_outputs_are_less_the_squared_distances():
     assert numbers(layer(x)) == pytest.approx(wanted, rel=1e-5)
     assert numbers(layer(codes.astype(np.float32))).argmax(axis=1).tolist() == list(range(10))
     assert not layer.weights
+
+
+def test_weights_and_biases_of_simard_start_as_in_the_paper(configure):
+    weights = built(configure, "model=simard", "model.init_stddev=0.05").get_weights()
+    assert [np.std(weights[layer]) for layer in (2, 4)] == pytest.approx([0.05, 0.05], rel=0.05)
+    assert np.abs(weights[3]).max() > 0  # the biases too
+
+
+def test_maximum_a_posteriori_is_equation_9_of_1998():
+    # penalties 1, 2, 3 with the right class 0; j = 0.5:
+    # 1 + log(e^-0.5 + e^-1 + e^-2 + e^-3) = 1 + log(0.606531 + 0.367879 + 0.135335 + 0.049787) = 1 + log(1.159532)
+    loss = MaximumAPosteriori(rubbish=0.5)
+    outputs = np.array([[-1, -2, -3], [-800, -900, -1000]], np.float32)
+    right = np.eye(3, dtype=np.float32)[[0, 0]]
+    # far from all codes the sum is e^-0.5 alone: 800 - 0.5
+    assert numbers(loss.call(right, ops.convert_to_tensor(outputs))) == pytest.approx([1.148017, 799.5], abs=1e-5)
+    assert numbers(loss(right, outputs)) == pytest.approx((1.148017 + 799.5) / 2, rel=1e-6)
+    again = MaximumAPosteriori.from_config(loss.get_config())
+    assert numbers(again(right, outputs)) == numbers(loss(right, outputs))
+
+
+def test_rubbish_is_above_0():
+    with pytest.raises(ValueError, match="rubbish is 0; it must be above 0"):
+        MaximumAPosteriori(rubbish=0)
 
 
 def test_codes_are_ten_drawings_of_7x12_that_differ():

@@ -74,6 +74,16 @@ def test_pixel_range_is_what_black_and_white_become(pixel_range, expected):
     assert seen.tolist() == pytest.approx(expected)
 
 
+def test_init_fan_in_draws_weights_and_biases_within_2_4_by_the_inputs(configure):
+    built = build(configure("model=mlp", "model.init=fan_in", "model.hidden=[400]"), dataset())
+    first, biases, last, _ = built.get_weights()
+    for weights, inputs in ((first, first.shape[0]), (biases, first.shape[0]), (last, 400)):
+        assert np.abs(weights).max() == pytest.approx(2.4 / inputs, rel=0.05)
+        assert np.abs(weights).max() <= 2.4 / inputs
+    with pytest.raises(RequestError, match=r"init=fan_in and init_stddev=0\.2 exclude each other"):
+        build(configure("model=mlp", "model.init=fan_in", "model.init_stddev=0.2"), dataset())
+
+
 def test_init_stddev_draws_weights_and_biases_from_a_normal_distribution(configure):
     built = build(configure("model=mlp", "model.init_stddev=0.2", "model.hidden=[400]"), dataset())
     kernel, bias = built.layers[-2].get_weights()

@@ -7,6 +7,7 @@ import pytest
 from fitbench.config import Loss
 from fitbench.errors import RequestError
 from fitbench.tasks import task_of
+from fitbench.training import own_loss
 from fitbench.training.objective import Objective, Scale
 
 NAMES = ("a", "b", "c")
@@ -187,4 +188,24 @@ def test_loss_of_keras_gets_logits_and_labels_or_rows_by_its_name(objective, tar
     assert made.targets(LABELS).ndim == (2 if one_hot else 1)
     assert made.value(LABELS, LOGITS, None) == pytest.approx(wanted().mean(), rel=1e-5)
     assert made.value(LABELS, LOGITS, WEIGHTS) == pytest.approx((WEIGHTS * wanted()).mean(), rel=1e-5)
+    assert measured(made, LABELS, LOGITS) == {"accuracy": 0.75}
+
+
+@pytest.mark.parametrize(
+    ("section", "known"),
+    [
+        ({"_target_": "fitbench.models.losses.MaximumAPosteriori", "rubbish": 0.1}, True),
+        ({"_target_": "fitbench.models.losses.MaximumAPosteriori", "rubbish": {"_target_": "os.getpid"}}, False),
+        ({"_target_": "fitbench.models.losses.ops.ones"}, False),
+        ({"_target_": "fitbench.losses.mine"}, False),
+    ],
+)
+def test_losses_of_fitbench_are_known(section, known):
+    assert own_loss.is_known(section) is known
+
+
+def test_maximum_a_posteriori_takes_one_hot_rows(objective):
+    made = objective("classification", loss={"_target_": "fitbench.models.losses.MaximumAPosteriori", "rubbish": 0.5})
+    wanted = np.log(np.exp(LOGITS.astype(np.float64)).sum(axis=1) + np.exp(-0.5)) - LOGITS[np.arange(4), LABELS]
+    assert made.value(LABELS, LOGITS, None) == pytest.approx(wanted.mean(), rel=1e-6)
     assert measured(made, LABELS, LOGITS) == {"accuracy": 0.75}

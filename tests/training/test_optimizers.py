@@ -73,6 +73,22 @@ def test_step_multiplies_after_every_so_many_epochs(configure):
     assert [rate(step) for step in (0, 19, 20, 39, 40)] == pytest.approx([1, 1, 0.5, 0.5, 0.25])
 
 
+def test_piecewise_takes_each_factor_after_its_epochs(configure):
+    rate = rates(configure, "optimizer/schedule=piecewise", "optimizer.learning_rate=0.0005")
+    # the schedule of LeNet-5 over 20 passes of 10 steps: the rates of the first and of the last step of each part
+    steps = (0, 19, 20, 49, 50, 79, 80, 119, 120, 199)
+    wanted = [0.0005, 0.0005, 0.0002, 0.0002, 0.0001, 0.0001, 0.00005, 0.00005, 0.00001, 0.00001]
+    assert [rate(step) for step in steps] == pytest.approx(wanted)
+
+
+def test_piecewise_with_one_factor(configure):
+    rate = rates(
+        configure, "optimizer/schedule=piecewise", "optimizer.learning_rate=1", "optimizer.schedule.factors=[0.5]",
+        "optimizer.schedule.after_epochs=[1.5]",
+    )  # fmt: skip
+    assert [rate(step) for step in (0, 14, 15, 199)] == pytest.approx([1, 1, 0.5, 0.5])
+
+
 # -- steps are those of plain Keras -----------------------------------------------------------------------------------
 
 

@@ -23,12 +23,15 @@ class Requires:
     """Metadata of a builder's parameter: if it has this `value`, the configuration must have `needed` under `key`.
 
     Example: `Annotated[Literal["rbf", "softmax"], Requires("rbf", "training.loss", "cross_entropy", "...")]`.
+
+    `instead` names functions or classes, one of which may stand under `key` as the `_target_` of a section.
     """
 
     value: Any
     key: str
     needed: Any
     reason: str
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

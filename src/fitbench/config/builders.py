@@ -202,8 +202,9 @@ def _check_requirements(config: Config, schema: type[BaseModel]) -> None:
                 value = value[part]
             if isinstance(value, str):
                 value = HASHED_AS.get(item.key, {}).get(value, value)
-            if value != item.needed:
-                raise RequestError(f"model.{name}={item.value} goes with {item.key}={item.needed}: {item.reason}")
+            if value != item.needed and not (isinstance(value, dict) and value.get("_target_") in item.instead):
+                ways = either([str(item.needed), *item.instead])
+                raise RequestError(f"model.{name}={item.value} goes with {item.key}={ways}: {item.reason}")
 
 
 def _requirements(annotation: Any) -> Iterator[Requires]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import ConfigDict, Field, Strict, model_validator
 
 from fitbench.config.annotations import NUMBER, NUMBER_NOT_TEXT, Allowed, Count, Dotted, Name, NonNegative, Positive
@@ -35,6 +35,30 @@ class Step(Section):
     factor: Annotated[float, Gt(0), Le(1), NUMBER] = Field(description="what each step multiplies the learning rate by")
 
 
+class Piecewise(Section):
+    """The learning rate is multiplied by another factor from each of some epochs on."""
+
+    kind: Literal["piecewise"]
+    after_epochs: Annotated[list[Positive], MinLen(1), Allowed("a list of rising numbers above 0")] = Field(
+        description="the epochs after which the factor changes, rising"
+    )
+    factors: Annotated[list[Positive], MinLen(1), Allowed("a list of numbers above 0")] = Field(
+        description="what the learning rate is multiplied by after each of `after_epochs`, in place of the factor "
+        "before; 1 at the beginning"
+    )
+
+    @model_validator(mode="after")
+    def _check_epochs(self) -> Self:
+        if len(self.factors) != len(self.after_epochs):
+            raise ValueError(
+                f"optimizer.schedule.factors has {len(self.factors)} numbers; it must have one for each of the "
+                f"{len(self.after_epochs)} in optimizer.schedule.after_epochs"
+            )
+        if sorted(set(self.after_epochs)) != self.after_epochs:
+            raise ValueError(f"optimizer.schedule.after_epochs is {self.after_epochs}; the epochs must rise")
+        return self
+
+
 class Plateau(Section):
     """The learning rate is multiplied by `factor` after `patience` epochs without an improvement of `monitor`."""
 
@@ -50,7 +74,7 @@ class Plateau(Section):
     min_learning_rate: NonNegative = Field(description="the learning rate falls no further than this")
 
 
-Schedule = Annotated[Constant | Cosine | Step | Plateau, Field(discriminator="kind")]
+Schedule = Annotated[Constant | Cosine | Step | Piecewise | Plateau, Field(discriminator="kind")]
 
 # These settings go to Keras as they are; text in their place is a mistake.
 OptimizerFraction = Annotated[float, Ge(0), Lt(1), NUMBER_NOT_TEXT]

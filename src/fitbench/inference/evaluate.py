@@ -153,13 +153,13 @@ def load_metrics(config: Config, task: Task, trust: bool) -> dict[str, Metric]:
 def _objective(reader: Reader, config: Config, trust: bool) -> Objective | None:
     """What training of the run made small. Its targets have the scale that dataset.json of the run records.
 
-    None without trust if its loss is not one of Keras's: the run may name any function.
+    None without trust if its loss is neither Keras's nor ours: the run may name any function.
     """
     from fitbench.training import own_loss
     from fitbench.training.objective import Objective, Scale
 
     loss = config.training.loss
-    if isinstance(loss, Mapping) and not trust and not own_loss.is_of_keras(loss):
+    if isinstance(loss, Mapping) and not trust and not own_loss.is_known(loss):
         write_note(f"without --trust, the loss {clean(loss['_target_'])} is left out")
         return None
     scale = None

@@ -7,7 +7,7 @@ import keras
 from keras import layers, ops
 
 from fitbench.kinds import IMAGES, TABLE
-from fitbench.models.layers import scaled_tanh
+from fitbench.models.layers import scaled_tanh, uniform
 from fitbench.models.tables import encoded
 from fitbench.record.inputs import Inputs
 
@@ -66,6 +66,19 @@ def channels(inputs: Inputs) -> tuple:
 def logits(outputs: int, **settings: Any) -> layers.Dense:
     """The last layer, in float32 under every dtype policy."""
     return layers.Dense(outputs, dtype="float32", name="logits", **settings)
+
+
+def normal(stddev: float | None) -> dict[str, keras.initializers.Initializer]:
+    """Settings of a layer whose weights and biases start from N(0, stddev); None leaves them to Keras."""
+    if stddev is None:
+        return {}
+    draw = keras.initializers.RandomNormal
+    return {"kernel_initializer": draw(stddev=stddev), "bias_initializer": draw(stddev=stddev)}
+
+
+def within_fan_in(inputs: int) -> dict[str, keras.initializers.Initializer]:
+    """Settings of a layer whose weights and biases start within ±2.4 / inputs, as `layers.uniform` draws them."""
+    return {"kernel_initializer": uniform(inputs), "bias_initializer": uniform(inputs)}
 
 
 def padded(input_shape: tuple[int, int, int], side: int) -> layers.ZeroPadding2D:

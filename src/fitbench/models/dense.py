@@ -27,7 +27,7 @@ from fitbench.models.annotations import (
     PixelRange,
     Positive,
 )
-from fitbench.models.blocks import activation_of, features, logits, pixels
+from fitbench.models.blocks import activation_of, features, logits, normal, pixels, within_fan_in
 from fitbench.models.layers import Standardize
 
 
@@ -59,29 +59,33 @@ def mlp(
     init_stddev: Positive | None,
     output_activation: OutputActivation | None = None,
     embedding: Count | None = None,
+    init: Literal["fan_in"] | None = None,
 ) -> keras.Model:
     """Dense layers. 55,050 parameters on 28x28x1 with hidden [64, 64] and 10 classes; 5,121 on 13 numbers and 1 target.
 
     Columns of categories become one-hot, or, with `embedding`, so many trained numbers for each category.
 
     Weights start from Glorot's uniform distribution and biases from zero, or, with `init_stddev`, both from a normal
-    distribution of mean 0 and that standard deviation. With `output_activation` the outputs are squashed, for the
-    mean squared error; then they are no logits, but their order is that of the logits. Their softmax is recorded.
-    """
+    distribution of mean 0 and that standard deviation, or, with `init` fan_in, both within ±2.4 / the inputs of their
+    layer (LeCun, Bottou, Bengio and Haffner 1998, appendix A). With `output_activation` the outputs are squashed, for
+    the mean squared error; then they are no logits, but their order is that of the logits. Their softmax is recorded.
 
-    def start() -> dict:
-        if init_stddev is None:
-            return {}
-        normal = keras.initializers.RandomNormal
-        return {"kernel_initializer": normal(stddev=init_stddev), "bias_initializer": normal(stddev=init_stddev)}
+    Raises:
+        ValueError: both `init` and `init_stddev` are given.
+    """
+    if init and init_stddev:
+        raise ValueError(f"init={init} and init_stddev={init_stddev} exclude each other; leave one of them out")
+
+    def start(x: Any) -> dict[str, keras.initializers.Initializer]:
+        return within_fan_in(x.shape[-1]) if init else normal(init_stddev)
 
     given, x = features(inputs, pixel_range, embedding)
     for units in hidden:
-        x = layers.Dense(units, activation=activation_of(activation), **start())(x)
+        x = layers.Dense(units, activation=activation_of(activation), **start(x))(x)
         if dropout:
             x = layers.Dropout(dropout)(x)
     squashed = activation_of(output_activation or "linear")
-    return keras.Model(given, logits(outputs, activation=squashed, **start())(x), name="mlp")
+    return keras.Model(given, logits(outputs, activation=squashed, **start(x))(x), name="mlp")
 
 
 def logistic_ovr(

@@ -135,8 +135,8 @@ def _uniform(fans: np.ndarray) -> Any:
 class RadialBasis(keras.layers.Layer):
     """Less the squared Euclidean distance from each of some fixed codes (1998, equation 7).
 
-    [batch, length] becomes float32 [batch, codes]. With the softmax cross-entropy on these outputs the objective is
-    that of 1998's equation 9 without its constant j, which stands for images of no class.
+    [batch, length] becomes float32 [batch, codes]. `losses.MaximumAPosteriori` is the paper's loss for them (1998,
+    equation 9). The softmax cross-entropy is the same without its constant j, which stands for images of no class.
 
     Args:
         codes: for each output a string of `length` characters, `#` for 1 and any other for -1.

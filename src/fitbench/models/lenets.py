@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 import keras
 from keras import layers
 
-from fitbench.models.annotations import Activation, Count, OutputActivation, PixelRange, Requires
-from fitbench.models.blocks import activation_of, logits, padded, pixels
+from fitbench.models.annotations import Activation, Count, OutputActivation, PixelRange, Positive, Requires
+from fitbench.models.blocks import activation_of, logits, normal, padded, pixels, within_fan_in
 from fitbench.models.digits import CODES
-from fitbench.models.layers import AreaResize, RadialBasis, Subsampling, TableConv2D, scaled_tanh, uniform
+from fitbench.models.layers import AreaResize, RadialBasis, Subsampling, TableConv2D, scaled_tanh
 
 # Table I of LeCun, Bottou, Bengio and Haffner 1998: the S2 maps that each C3 map sees.
 LENET5_C3 = (
@@ -32,7 +32,14 @@ LENET4_C3 = (
 
 # The outputs are never above 0, so no other loss can be small.
 Output = Annotated[
-    Literal["rbf", "softmax"], Requires("rbf", "training.loss", "cross_entropy", "its outputs are never above 0")
+    Literal["rbf", "softmax"],
+    Requires(
+        "rbf",
+        "training.loss",
+        "cross_entropy",
+        "its outputs are never above 0",
+        instead=("fitbench.models.losses.MaximumAPosteriori",),
+    ),
 ]
 
 
@@ -47,7 +54,8 @@ def lenet5_1998(
 
     `output` is `rbf`, the paper's: less the squared distance of F6 from a fixed code of each digit, drawn in digits.py
     (the drawings are ours, not the paper's figure 3), without parameters; or `softmax`: a dense layer of 850
-    parameters. The paper trains with stochastic diagonal Levenberg-Marquardt steps, here any optimizer does.
+    parameters. The paper's loss for `rbf` is `losses.MaximumAPosteriori`. It trains with stochastic diagonal
+    Levenberg-Marquardt steps, here any optimizer does.
 
     Raises:
         ValueError: the images are larger than 32x32, or `output` is rbf and the classes are not ten.
@@ -120,12 +128,18 @@ def lenet4(
 
 
 def simard(
-    input_shape: tuple[int, int, int], outputs: int, pixel_range: PixelRange, activation: Activation
+    input_shape: tuple[int, int, int],
+    outputs: int,
+    pixel_range: PixelRange,
+    activation: Activation,
+    init_stddev: Positive | None = None,
 ) -> keras.Model:
     """The net of Simard, Steinkraus and Platt, 'Best practices for convolutional neural networks', ICDAR 2003.
 
     28x28 pixels are padded to 29x29; 5 maps of 13x13 and 50 maps of 5x5 from 5x5 kernels at every second pixel, 100
-    units, the outputs: 132,540 parameters on 28x28x1 and 10 classes. Weights start from Glorot's uniform distribution.
+    units, the outputs: 132,540 parameters on 28x28x1 and 10 classes. Weights start from Glorot's uniform distribution
+    and biases from zero, or, with `init_stddev`, both from a normal distribution of mean 0 and that standard deviation;
+    the paper's is 0.05.
 
     Raises:
         ValueError: the images are larger than 29x29.
@@ -133,25 +147,21 @@ def simard(
     _at_most("simard", input_shape, 29)
     images, x = pixels(input_shape, pixel_range, padded(input_shape, 29))
     for maps in (5, 50):
-        x = layers.Conv2D(maps, 5, strides=2, activation=activation_of(activation))(x)
-    x = layers.Dense(100, activation=activation_of(activation))(layers.Flatten()(x))
-    return keras.Model(images, logits(outputs)(x), name="simard")
+        x = layers.Conv2D(maps, 5, strides=2, activation=activation_of(activation), **normal(init_stddev))(x)
+    x = layers.Dense(100, activation=activation_of(activation), **normal(init_stddev))(layers.Flatten()(x))
+    return keras.Model(images, logits(outputs, **normal(init_stddev))(x), name="simard")
 
 
 def _conv(maps: int, fan_in: int, name: str) -> layers.Conv2D:
-    return layers.Conv2D(maps, 5, activation=scaled_tanh, name=name, **_start(fan_in))
+    return layers.Conv2D(maps, 5, activation=scaled_tanh, name=name, **within_fan_in(fan_in))
 
 
 def _dense(units: int, fan_in: int, name: str) -> layers.Dense:
-    return layers.Dense(units, activation=scaled_tanh, name=name, **_start(fan_in))
+    return layers.Dense(units, activation=scaled_tanh, name=name, **within_fan_in(fan_in))
 
 
 def _outputs(units: int, fan_in: int, activation: str | None) -> layers.Dense:
-    return logits(units, activation=activation_of(activation or "linear"), **_start(fan_in))
-
-
-def _start(fan_in: int) -> dict[str, keras.initializers.Initializer]:
-    return {"kernel_initializer": uniform(fan_in), "bias_initializer": uniform(fan_in)}
+    return logits(units, activation=activation_of(activation or "linear"), **within_fan_in(fan_in))
 
 
 def _at_most(name: str, input_shape: tuple[int, int, int], side: int) -> None:

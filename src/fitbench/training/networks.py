@@ -131,7 +131,7 @@ def _key(parts: Parts) -> tuple[str, ...] | None:
     """
     config, examples, scale = parts.config, len(parts.kept), parts.objective.scale
     loss = config.training.loss
-    loss_is_ours = not isinstance(loss, Mapping) or str(loss["_target_"]).startswith("keras.")
+    loss_is_ours = not isinstance(loss, Mapping) or str(loss["_target_"]).startswith(("keras.", "fitbench."))
     ours = config.model["_target_"].startswith("fitbench.") and config.optimizer["_target_"].startswith("keras.")
     if not (ours and loss_is_ours) or config.training.callbacks:
         return None

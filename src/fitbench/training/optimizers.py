@@ -37,7 +37,8 @@ def learning_rate(
 
     cosine: a straight line from 0 to `peak` over the warm-up, then half a cosine to `final_fraction * peak` at the last
     step (Loshchilov and Hutter 2017, without restarts); it changes from update to update. step: `peak * factor **
-    (steps // steps of every_epochs)`; an update takes the rate of its last step, as Keras's optimizers do.
+    (steps // steps of every_epochs)`. piecewise: `peak`, and after each of `after_epochs` `peak` times its factor. For
+    these two an update takes the rate of its last step, as Keras's optimizers do.
     """
     if schedule["kind"] == "cosine":
         warmup = round(schedule["warmup_epochs"] * steps_per_epoch)
@@ -53,6 +54,11 @@ def learning_rate(
         return keras.optimizers.schedules.ExponentialDecay(
             peak, max(round(schedule["every_epochs"] * steps_per_epoch), 1), schedule["factor"], staircase=True
         )
+    if schedule["kind"] == "piecewise":
+        # Keras counts steps from 0 and keeps a value up to and including its boundary
+        boundaries = [round(epochs * steps_per_epoch) - 1 for epochs in schedule["after_epochs"]]
+        rates = [peak, *(peak * factor for factor in schedule["factors"])]
+        return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
     return peak
 
 

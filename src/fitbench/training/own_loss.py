@@ -18,6 +18,7 @@ from fitbench.user_code import load_object, load_signature
 
 log = logging.getLogger(__name__)
 REDUCTION = "sum_over_batch_size"
+KNOWN = r"(keras|fitbench\.models)\.losses\.\w+"
 OF_PROBABILITIES = ("kldivergence", "kld", "poisson", "dice", "tversky")  # names of Keras's losses without from_logits
 
 
@@ -34,13 +35,13 @@ class FunctionLoss(keras.losses.Loss):
         return self.function(y_true, y_pred, **self.settings)
 
 
-def is_of_keras(section: Mapping[str, Any]) -> bool:
-    """Whether a section of the configuration names one of `keras.losses` and no other code, so that anybody may run it.
+def is_known(section: Mapping[str, Any]) -> bool:
+    """Whether a section names one of `keras.losses` or of our losses and no other code, so that anybody may run it.
 
     Its settings may name further objects, each with a `_target_` of its own.
     """
     targets = list(_targets(section))
-    return all(isinstance(target, str) and re.fullmatch(r"keras\.losses\.\w+", target) for target in targets)
+    return all(isinstance(target, str) and re.fullmatch(KNOWN, target) for target in targets)
 
 
 def _targets(value: Any) -> Iterator[Any]:
