@@ -135,6 +135,9 @@ def test_csv_and_json_have_a_record_for_each_row_with_its_line_and_column(matrix
         "average_ranks": {"FCN": 1, "MLP": 2, "softmax": 3},
     }
     assert macro_f1["metrics"] == ["test_macro_f1"]
+    assert {"OSULeaf, FCN (test_accuracy): not run yet", "Trace, softmax (test_macro_f1): not run yet"} <= set(
+        content["remarks"]
+    )
 
 
 def test_a_table_of_rows_has_neither_lines_nor_matrices(small, look):

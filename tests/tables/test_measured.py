@@ -31,7 +31,7 @@ def test_nothing_measured_is_said_and_judged_as_nothing(small, look):
     softmax, mlp, human = look(small)
     assert (softmax.seeds, softmax.verdict, softmax.complete) == ("0 of 5", "not run", False)
     assert (human.seeds, human.verdict) == ("-", "not measured")
-    assert remarks([mlp]) == ["not run yet: mlp"]
+    assert remarks([mlp]) == ["mlp: not run yet"]
     assert counts([softmax, mlp, human]) == "3 rows: 2 not run, 1 not measured; 10 runs are not finished"
 
 
@@ -161,9 +161,16 @@ def test_deterministic_and_shortened_rows_are_remarked(define, look, measure):
     assert (slow.seeds, slow.verdict) == ("3 of 5", "reproduced so far")
     assert remarks([solved, slow]) == [
         "solved: deterministic, so one run is enough; the interval of the mean reaches one test example to each side",
-        "slow: only 3 of the 5 seeds of this table are planned for it",
+        "slow: only 3 of the 5 seeds of this table are planned",
     ]
     assert expected_false_verdicts([solved, slow]) == pytest.approx(0.1)
+
+
+def test_a_remark_on_several_rows_is_one_and_names_them(matrix_outcomes):
+    assert "OSULeaf, FCN; Trace, softmax: not run yet" in remarks(matrix_outcomes)  # both metrics of both
+    untouched = [one for one in matrix_outcomes if not one.values]
+    assert remarks(untouched[1:]) == ["all 3 rows: not run yet"]
+    assert remarks([untouched[0], replace(untouched[1], records=[])]) == ["OSULeaf, FCN (test_accuracy): not run yet"]
 
 
 def fold_record(seed, fold, value, examples=200):

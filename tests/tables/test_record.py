@@ -85,6 +85,22 @@ def test_the_page_names_the_row_that_explains_another(define):
     )
 
 
+def test_what_the_rows_of_a_line_or_a_column_share_is_stated_once(matrix):
+    def with_more(row):
+        line, column = row.cell
+        examples = 28 if column == "Coffee" else 1000
+        claim = row.claim and replace(row.claim, test_examples=examples)
+        notes = "As in the source." * (line == "FCN")
+        return replace(row, claim=claim, notes=notes, source="Other" if column == "Trace" else row.source)
+
+    text = readme(replace(matrix, rows=tuple(map(with_more, matrix.rows))), []).split("## Sources")[1]
+    assert text.count("28 test examples") == text.count("As in the source") == 1
+    assert "- rows of Coffee: claimed on the same 28 test examples\n" in text
+    assert "- rows of Trace: Other\n" in text
+    assert text.count("Somebody 1998") == text.count("1,000 test examples") - 1 == 1  # one claim is a mean
+    assert "\n5. GunPoint, MLP: `model=mlp model.hidden=[9]`\n" in text
+
+
 def test_an_empty_table_has_a_readme_too(small, composed):
     assert "Nothing has been measured yet." in readme(small, measured.read_runs(small, composed(small)))
 

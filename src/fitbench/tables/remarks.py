@@ -15,22 +15,37 @@ NAMED = 10  # seeds that a remark names at most
 
 
 def remarks(results: Sequence[Outcome]) -> list[str]:
-    """The remarks on single rows, each behind the label of its row, and which rows have not been run yet."""
-    untouched = [
-        outcome for outcome in results if outcome.records and all(record.state == MISSING for record in outcome.records)
+    """The remarks on rows, each behind the names of all rows that it is on, as 'softmax; mlp: not run yet'."""
+    rows: dict[str, list[Outcome]] = {}
+    for outcome, remark in remarks_on_rows(results):
+        rows.setdefault(remark, []).append(outcome)
+    return [f"{_names(of_remark, results)}: {remark}" for remark, of_remark in rows.items()]
+
+
+def remarks_on_rows(results: Sequence[Outcome]) -> list[tuple[Outcome, str]]:
+    """Each row with each remark on it."""
+    return [(outcome, remark) for outcome in results for remark in _on_row(outcome)]
+
+
+def _names(some: Sequence[Outcome], results: Sequence[Outcome]) -> str:
+    """What some of the rows are called together: a label names all rows of its configuration."""
+    if len(some) == len(results) > 2:
+        return f"all {len(results)} rows"
+    keys = {outcome.row.key for outcome in some}
+    divided = {outcome.row.label for outcome in results if outcome.row.key not in keys}
+    return "; ".join(dict.fromkeys(one.name if one.row.label in divided else one.row.label for one in some))
+
+
+def _on_row(outcome: Outcome) -> list[str]:
+    if outcome.records and all(record.state == MISSING for record in outcome.records):
+        return ["not run yet"]
+    return [
+        *_about_states(outcome),
+        *_about_seeds(outcome),
+        *_about_folds(outcome),
+        *_about_data(outcome),
+        *_about_explanation(outcome),
     ]
-    texts = [f"not run yet: {'; '.join(outcome.name for outcome in untouched)}"] if untouched else []
-    for outcome in results:
-        if outcome not in untouched:
-            remarks_on_row = (
-                *_about_states(outcome),
-                *_about_seeds(outcome),
-                *_about_folds(outcome),
-                *_about_data(outcome),
-                *_about_explanation(outcome),
-            )
-            texts += [f"{outcome.name}: {remark}" for remark in remarks_on_row]
-    return texts
 
 
 def _about_states(outcome: Outcome) -> list[str]:
@@ -45,7 +60,7 @@ def _about_states(outcome: Outcome) -> list[str]:
         word = "not run yet" if state == MISSING else "cannot be read" if state == DAMAGED else state
         texts.append(f"{_seeds(records)} {word}" + (f" ({reasons})" if reasons else ""))
     if outcome.row.measured and len(outcome.row.seeds) < outcome.wanted:
-        texts.append(f"only {len(outcome.row.seeds)} of the {outcome.wanted} seeds of this table are planned for it")
+        texts.append(f"only {len(outcome.row.seeds)} of the {outcome.wanted} seeds of this table are planned")
     return texts
 
 

@@ -20,7 +20,7 @@ from fitbench.tables.matrix import Block, Side, blocks
 from fitbench.tables.matrix_tables import CLAIMED, MEASURED, matrix_tables
 from fitbench.tables.measured import Record
 from fitbench.tables.outcome import Outcome, about_committed, counts, expected_false_verdicts
-from fitbench.tables.remarks import remarks
+from fitbench.tables.remarks import remarks, remarks_on_rows
 from fitbench.tables.units import Unit
 from fitbench.tables.verdict import FALSE_VERDICT_RATE
 from fitbench.text import clean, console, number
@@ -254,7 +254,11 @@ def numbered(table: Table, results: Sequence[Outcome]) -> list[Column]:
 
 
 def as_json(table: Table, results: Sequence[Outcome]) -> str:
-    """The values of the columns as JSON, with notes and the seeds' own values."""
+    """The table as JSON.
+
+    Its keys are `title`, `expected_false_verdicts`, `rows` (the values of the columns, the `notes` of table.yaml, and
+    the seeds' own values in `runs`), `remarks` (one text for each row and remark) and, of a matrix, `matrices`.
+    """
     rows = [
         {**values, "notes": outcome.row.notes, "runs": [_run(outcome, record) for record in outcome.records]}
         for values, outcome in zip(records(columns(table, results)), results, strict=True)
@@ -263,7 +267,7 @@ def as_json(table: Table, results: Sequence[Outcome]) -> str:
         "title": table.title,
         "expected_false_verdicts": _rounded(expected_false_verdicts(results)),
         "rows": rows,
-        "remarks": remarks(results),
+        "remarks": [f"{outcome.name}: {remark}" for outcome, remark in remarks_on_rows(results)],
         **({"matrices": [_matrix(table, block) for block in blocks(table, results)]} if table.matrix else {}),
     }
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
