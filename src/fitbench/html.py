@@ -70,7 +70,7 @@ def _table(table: Table) -> str:
     if not columns:
         return notes
     caption = f"<caption>{text(table.title)}</caption>\n" * bool(table.title)
-    heads = "".join(f"<th{_classes(*_sides(column))}>{text(column.head)}</th>" for column in columns)
+    heads = "".join(f"<th{_classes('right' * column.right)}>{text(column.head)}</th>" for column in columns)
     rows = [f"<tr>{''.join(row)}</tr>\n" for row in zip(*map(_cells, columns), strict=True)]
     body = "".join(f"<tbody>\n{''.join(group)}</tbody>\n" for group in table.groups(rows))
     head = f"<thead>\n{_spanning(columns)}<tr>{heads}</tr>\n</thead>\n"
@@ -89,17 +89,13 @@ def _cells(column: Column) -> list[str]:
     empty = [""] * len(column.cells)
     element = "th scope=row" if column.key else "td"
     return [
-        f"<{element}{_classes(*_sides(column), style)}>{MARKED[Mark(mark)].format(text(cell))}"
+        f"<{element}{_classes('right' * column.right, style)}>{MARKED[Mark(mark)].format(text(cell))}"
         + (f"<span{_classes('sign')}>{text(sign)}</span>" * any(column.signs))
         + f"</{element[:2]}>"
         for cell, sign, style, mark in zip(
             column.cells, column.signs or empty, column.styles or empty, column.marks or empty, strict=True
         )
     ]
-
-
-def _sides(column: Column) -> list[str]:
-    return ["right"] * column.right
 
 
 def _classes(*names: str) -> str:

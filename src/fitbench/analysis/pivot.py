@@ -241,10 +241,9 @@ def _block(metric: Quantity, columns: list[Compared], rows: Sequence[Identity]) 
 def _cells(of: Compared) -> Mapping[Identity, Cell]:
     """The cells of a column by the keys of their rows."""
     places = ranks.ranks([entry.summary.mean for entry in of.groups], of.metric.higher_is_better)
-    several = len(set(places) - {None}) > 1
     return {
-        entry.identity: Cell(entry, rank, several and entry.rank == 1, comparison)
-        for entry, rank, comparison in zip(of.groups, places, of.comparisons, strict=True)
+        entry.identity: Cell(entry, rank, best, comparison)
+        for entry, rank, best, comparison in zip(of.groups, places, ranks.best(places), of.comparisons, strict=True)
     }
 
 

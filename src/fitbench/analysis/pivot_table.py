@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fitbench.analysis import statistics
+from fitbench.analysis import ranks, statistics
 from fitbench.analysis.group_columns import decimals, mean_sd
 from fitbench.analysis.in_short import in_words, not_counted, settings
 from fitbench.analysis.pivot import SIGNIFICANT, Block, Cell, Pivot
@@ -18,7 +18,6 @@ from fitbench.formats import mark_words, print_as
 from fitbench.text import clean, counted, number
 
 NAMED = 5  # cells that a line names at most
-RANKS = "J. Demšar (2006), Journal of Machine Learning Research 7, 1-30"
 
 
 def print_pivots(pivots: Sequence[Pivot], limit: int, format: str) -> None:
@@ -140,10 +139,9 @@ def _has_ranks(pivot: Pivot) -> bool:
 
 
 def _rank_column(block: Block, over: str) -> Column:
-    ranks = block.average_ranks
-    best = min((rank for rank in ranks if rank is not None), default=None)
-    marks = [Mark.BOLD if rank is not None and rank == best else Mark.NONE for rank in ranks]
-    return Column("rank", [number(rank, 2) for rank in ranks], marks=marks, over=over)
+    averages = block.average_ranks
+    marks = [Mark.BOLD if best else Mark.NONE for best in ranks.best(averages)]
+    return Column("rank", [number(rank, 2) for rank in averages], marks=marks, over=over)
 
 
 # -- sentences --------------------------------------------------------------------------------------------------------
@@ -171,7 +169,7 @@ def _about_ranks(pivot: Pivot) -> list[str]:
     if not _has_ranks(pivot):
         return []
     ranked = [block for block in pivot.blocks if block.complete]
-    lines = [f"Rank: the mean of the ranks in the columns, equal means sharing theirs ({RANKS})."] * bool(ranked)
+    lines = [f"Rank: the mean of the ranks in the columns, equal means sharing theirs ({ranks.SOURCE})."] * bool(ranked)
     for block in pivot.blocks:
         complete = block.complete
         if not complete:

@@ -6,10 +6,13 @@ import math
 from collections.abc import Sequence
 
 SAME = 12  # digits in which two values agree that are equal
+SOURCE = "J. Demšar (2006), Journal of Machine Learning Research 7, 1-30"
+
+Ranks = Sequence[float | None]  # from 1 for the best; None without a value
 
 
 def ranks(values: Sequence[float | None], higher_is_better: bool) -> list[float | None]:
-    """The rank of each value, from 1 for the best; equal ones share the mean of their ranks. None has no rank."""
+    """The rank of each value; equal ones share the mean of their ranks. None has no rank."""
     sign = -1 if higher_is_better else 1
     rounded = [None if value is None else sign * float(f"{value:.{SAME}g}") for value in values]
     present = [value for value in rounded if value is not None]
@@ -19,7 +22,14 @@ def ranks(values: Sequence[float | None], higher_is_better: bool) -> list[float 
     ]
 
 
-def complete(rows: Sequence[Sequence[float | None]]) -> list[int]:
+def best(places: Ranks) -> list[bool]:
+    """Of each rank, or average of ranks, whether none is lower and some is higher."""
+    found = set(places) - {None}
+    lowest = min((rank for rank in places if rank is not None), default=None)
+    return [len(found) > 1 and rank == lowest for rank in places]
+
+
+def complete(rows: Sequence[Ranks]) -> list[int]:
     """The positions of the columns in which every row has a rank; rows without any rank do not count."""
     counted = [row for row in rows if any(rank is not None for rank in row)]
     if not counted:
@@ -27,7 +37,7 @@ def complete(rows: Sequence[Sequence[float | None]]) -> list[int]:
     return [place for place, column in enumerate(zip(*counted, strict=True)) if None not in column]
 
 
-def averages(rows: Sequence[Sequence[float | None]]) -> list[float | None]:
+def averages(rows: Sequence[Ranks]) -> list[float | None]:
     """Of each row the mean of its ranks in the complete columns; None without such columns, and of a row without ranks.
 
     J. Demšar (2006), Statistical comparisons of classifiers over multiple data sets, J. of Machine Learning Research 7,

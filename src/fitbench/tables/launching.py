@@ -17,10 +17,10 @@ from fitbench.config import NOT_IDENTITY, OF_ONE_RUN, Config, each_fold
 from fitbench.errors import FitbenchError, RequestError, SweepFailed
 from fitbench.record.files import write_whole
 from fitbench.record.folder import State, state_of
+from fitbench.stderr import write_note
 from fitbench.tables.committed import RunKey
 from fitbench.tables.definition import FILE, Row, Table
-from fitbench.tables.measured import FILE as RESULTS
-from fitbench.tables.measured import has_value, runs
+from fitbench.tables.measured import RESULTS, has_value, runs
 from fitbench.text import counted
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def train(
     with _arguments(table, configurations, overrides, jobs) as arguments:
         forced = any(key_of(override) == "force" for override in overrides)
         if not jobs or not (forced or _any_to_train(table, configurations, left_out)):
-            sys.stderr.write("fitbench: every run of this table is finished\n")
+            write_note("every run of this table is finished")
             return 0
         return _launch_elsewhere(arguments) if own_process else _launch(arguments)
 
@@ -113,7 +113,7 @@ def dry_run(
         return 0
 
 
-def about_committed(number: int) -> str:
+def about_left_out(number: int) -> str:
     """What is said of so many runs that results.csv has, and that are therefore not trained."""
     return (
         f"{counted(number, 'run')} {'is' if number == 1 else 'are'} in {RESULTS} and not trained; --anew trains them "

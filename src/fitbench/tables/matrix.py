@@ -7,30 +7,23 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fitbench.analysis import ranks
+from fitbench.analysis.ranks import Ranks
 from fitbench.metrics import Metric
 from fitbench.tables.definition import Table, heading
 from fitbench.tables.outcome import Outcome
 
-Values = Sequence[Sequence[float | None]]  # of each line a value for each column
-
 
 @dataclass(frozen=True)
 class Side:
-    """The claimed or the measured values of a matrix, in the metric's own values.
+    """How the claimed or the measured values of a matrix rank within their columns.
 
     Attributes:
         ranks: of each line the rank in each column, from 1 for the best; None without a value.
-        of_all: whether lines without any value count, so that there are no average ranks as long as there is one.
+        needs_all: whether there are no average ranks as long as a line has no value; else such a line does not count.
     """
 
-    ranks: Values
-    of_all: bool
-
-    @classmethod
-    def of(cls, values: Values, metric: Metric, of_all: bool) -> Side:
-        """The side with these values."""
-        columns = [ranks.ranks(column, metric.higher_is_better) for column in zip(*values, strict=True)]
-        return cls(list(zip(*columns, strict=True)), of_all)
+    ranks: Sequence[Ranks]
+    needs_all: bool
 
     @property
     def without(self) -> list[int]:
@@ -40,17 +33,16 @@ class Side:
     @property
     def ranked(self) -> list[int]:
         """The positions of the columns in which every line that counts has a value."""
-        return [] if self.of_all and self.without else ranks.complete(self.ranks)
+        return [] if self.needs_all and self.without else ranks.complete(self.ranks)
 
     @property
     def averages(self) -> list[float | None]:
         """Of each line the mean of its ranks in these columns, see `ranks.averages`; None without any."""
         return ranks.averages(self.ranks) if self.ranked else [None] * len(self.ranks)
 
-    def best(self, line: int, column: int) -> bool:
-        """Whether no value of the column is better than this one, and some value is worse."""
-        rank, others = self.ranks[line][column], {row[column] for row in self.ranks} - {None}
-        return rank is not None and len(others) > 1 and rank == min(others)  # type: ignore[type-var]
+    def best(self, column: int) -> list[bool]:
+        """Of each line whether no value of the column is better than its own, and some value is worse."""
+        return ranks.best([places[column] for places in self.ranks])
 
 
 @dataclass(frozen=True)
@@ -90,17 +82,18 @@ class Block:
 
     @cached_property
     def claimed(self) -> Side:
-        """The claims. A line of which nothing is claimed does not count in their ranks."""
-        return self._side(_claimed, of_all=False)
+        """The ranks of the claims. A line of which nothing is claimed does not count."""
+        return self._side(_claimed, needs_all=False)
 
     @cached_property
     def measured(self) -> Side:
-        """The means over the seeds."""
-        return self._side(lambda outcome: outcome.judgement.measured.mean, of_all=True)
+        """The ranks of the means over the seeds."""
+        return self._side(lambda outcome: outcome.judgement.measured.mean, needs_all=True)
 
-    def _side(self, value: Callable[[Outcome], float | None], of_all: bool) -> Side:
-        values = [[None if one is None else value(one) for one in line] for line in self.cells]
-        return Side.of(values, self.metric, of_all)
+    def _side(self, value: Callable[[Outcome], float | None], needs_all: bool) -> Side:
+        values = [[None if one is None else value(one) for one in column] for column in zip(*self.cells, strict=True)]
+        columns = [ranks.ranks(column, self.metric.higher_is_better) for column in values]
+        return Side(list(zip(*columns, strict=True)), needs_all)
 
     @property
     def has_ranks(self) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import TypeVar
 
+from fitbench.analysis import ranks
 from fitbench.columns import Column, Mark, Note
 from fitbench.columns import Table as Printed
 from fitbench.tables.cells import mean_sd
@@ -17,7 +19,8 @@ from fitbench.text import clean, counted, number
 
 CLAIMED, MEASURED = "claimed", "measured"
 SPANNED = ("latex", "html")  # formats in which a text can stand over several columns
-RANKS = "J. Demšar (2006), Journal of Machine Learning Research 7, 1-30"
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,13 @@ SIGNS = {
     Verdict.worse: ("-", "red"),
     Verdict.inconclusive: ("?", "yellow"),
 }
-
-
 EXPLAINED = ", explained by another row"
 
 
-def sign(outcome: Outcome) -> Sign:
-    """How the verdict on a row is shown in its cell."""
+def sign(outcome: Outcome | None) -> Sign:
+    """How the verdict on a row is shown in its cell; without a sign in an empty cell."""
+    if outcome is None:
+        return Sign("", "", "")
     verdict = outcome.judgement.verdict
     if verdict not in JUDGED:
         return Sign("", "", "dim" if verdict is Verdict.not_run else "")
@@ -71,11 +74,11 @@ def matrix_tables(table: Table, results: Sequence[Outcome], format: str, bold: b
     """
     assert table.matrix is not None
     made = blocks(table, results)
-    over = table.matrix.across if format in SPANNED else ""
+    look = _Look(clean(table.matrix.across) if format in SPANNED else "", bold, padded=format == "table")
     return [
         Printed(
             f"{table.title} ({block.heading})",
-            _columns(block, table.matrix, over, bold, padded=format == "table"),
+            _columns(block, table.matrix, look),
             [Note(text) for text in legend(made, table.matrix, bold)] if block is made[-1] else [],
             wrapped=True,
             together=2,
@@ -87,34 +90,49 @@ def matrix_tables(table: Table, results: Sequence[Outcome], format: str, bold: b
 # -- columns ----------------------------------------------------------------------------------------------------------
 
 
-def _columns(block: Block, matrix: Matrix, over: str, bold: bool, padded: bool) -> list[Column]:
-    places = range(len(block.lines))
+@dataclass(frozen=True)
+class _Look:
+    """What differs between the formats.
+
+    Attributes:
+        over: what stands over the columns.
+        bold: whether the best of a column are bold.
+        padded: whether spaces align numbers with and without deviation.
+    """
+
+    over: str
+    bold: bool
+    padded: bool
+
+
+def _columns(block: Block, matrix: Matrix, look: _Look) -> list[Column]:
+    empty = [""] * len(block.lines)
     return [
-        Column(clean(matrix.down), _rows(lambda line: (clean(block.lines[line]), ""), places), right=False, key=True),
-        Column("", _rows(lambda line: (CLAIMED, MEASURED), places), right=False, key=True),
-        *(_column(block, place, clean(over), bold, padded) for place in range(len(block.columns))),
-        *([_ranks(block, bold)] if block.has_ranks else []),
+        Column(clean(matrix.down), _both(map(clean, block.lines), empty), right=False, key=True),
+        Column("", [CLAIMED, MEASURED] * len(block.lines), right=False, key=True),
+        *(_column(block, place, look) for place in range(len(block.columns))),
+        *([_ranks(block, look)] if block.has_ranks else []),
     ]
 
 
-def _rows(of: Callable[[int], tuple[str, str]], lines: Sequence[int]) -> list[str]:
-    """A text for both rows of each line."""
-    return list(chain.from_iterable(map(of, lines)))
+def _both(claimed: Iterable[Item], measured: Iterable[Item]) -> list[Item]:
+    """Of each line what its row of claims has, and what its row of measurements has."""
+    return list(chain.from_iterable(zip(claimed, measured, strict=True)))
 
 
-def _column(block: Block, place: int, over: str, bold: bool, padded: bool) -> Column:
+def _column(block: Block, place: int, look: _Look) -> Column:
     cells = [line[place] for line in block.cells]
-    signs = [None if cell is None else sign(cell) for cell in cells]
-    texts = [text for cell in cells for text in cell_texts(cell, block.digits)]
-    best = [side.best(line, place) and bold for line in range(len(cells)) for side in (block.claimed, block.measured)]
-    styles = [style for each in signs for style in ("", each.style if each else "")]
+    texts = list(chain.from_iterable(cell_texts(cell, block.digits) for cell in cells))
+    signs, empty = list(map(sign, cells)), [""] * len(cells)
+    best = [look.bold and each for each in _both(block.claimed.best(place), block.measured.best(place))]
+    styles = _both(empty, [each.style for each in signs])
     return Column(
         clean(block.columns[place]),
-        _padded(texts) if padded else texts,
+        _padded(texts) if look.padded else texts,
         styles=[f"{'bold ' * marked}{style}".strip() for marked, style in zip(best, styles, strict=True)],
         marks=_marks(best),
-        signs=[text for each in signs for text in ("", each.text if each else "")],
-        over=over,
+        signs=_both(empty, [each.text for each in signs]),
+        over=look.over,
     )
 
 
@@ -137,15 +155,10 @@ def _marks(best: Sequence[bool]) -> list[Mark]:
     return [Mark.BOLD if each else Mark.NONE for each in best] if any(best) else []
 
 
-def _ranks(block: Block, bold: bool) -> Column:
-    claimed, measured = block.claimed.averages, block.measured.averages
-    texts = _rows(lambda line: (number(claimed[line], 2), number(measured[line], 2)), range(len(block.lines)))
-    lowest = [min((each for each in side if each is not None), default=None) for side in (claimed, measured)]
-    best = [
-        bold and rank is not None and rank == low
-        for pair in zip(claimed, measured, strict=True)
-        for rank, low in zip(pair, lowest, strict=True)
-    ]
+def _ranks(block: Block, look: _Look) -> Column:
+    sides = block.claimed.averages, block.measured.averages
+    best = [look.bold and each for each in _both(*map(ranks.best, sides))]
+    texts = [number(rank, 2) for rank in _both(*sides)]
     return Column("rank", texts, styles=["bold" * each for each in best], marks=_marks(best))
 
 
@@ -174,7 +187,7 @@ def _about_ranks(made: Sequence[Block], matrix: Matrix) -> list[str]:
         return []
     lines = [
         f"Rank: the mean of the ranks in the columns in which every {matrix.down} has a value, equal values sharing "
-        f"theirs ({RANKS})."
+        f"theirs ({ranks.SOURCE})."
     ]
     for block in made:
         of = f" of {block.heading}" if len(made) > 1 else ""

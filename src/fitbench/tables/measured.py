@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -20,10 +19,11 @@ from fitbench.record import reading
 from fitbench.record.failure import error_line
 from fitbench.record.files import exists
 from fitbench.record.folder import State, folder_of, state_of
+from fitbench.stderr import write_note
 from fitbench.tables.definition import Row, Table
 from fitbench.text import clean
 
-FILE = "results.csv"
+RESULTS = "results.csv"
 REMEDY = "fitbench table --write writes this file; restore it from git"
 NEEDED = ("row", "metric", "config_id", "seed", "fold", "state", "value")  # columns of every results.csv
 MISSING, DAMAGED, NOT_EVALUATED, UNDEFINED = "missing", "damaged", "not evaluated", "undefined"
@@ -132,7 +132,7 @@ def _read(folder: Path, about: Record, row: Row) -> tuple[Record, str | None]:
         return _finished(result, about, folder, row), definition
     except FitbenchError as error:
         reason = str(error).removeprefix(f"{folder}/")
-        sys.stderr.write(f"fitbench: {clean(folder)} does not count: {clean(reason)}\n")
+        write_note(f"{clean(folder)} does not count: {clean(reason)}")
         return replace(about, state=DAMAGED, reason=reason), None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from fitbench.metrics import is_held_back
 from fitbench.record.folder import State
 from fitbench.tables.definition import Row, Table
-from fitbench.tables.measured import FILE, Record
+from fitbench.tables.measured import RESULTS, Record
 from fitbench.tables.verdict import FALSE_VERDICT_RATE, JUDGED, EvaluationSets, Judgement, Verdict, judge
 from fitbench.text import counted
 
@@ -192,8 +192,8 @@ def counts(results: Sequence[Outcome]) -> str:
     for one in results:
         of_label[one.row.label] = max(of_label.get(one.row.label, 0), one.wanted_runs - len(one.finished))
     unfinished = sum(of_label.values())
-    return f"{len(results)} row{'s' * (len(results) != 1)}: {text}" + (
-        f"; {unfinished} run{' is' if unfinished == 1 else 's are'} not finished" if unfinished else ""
+    return f"{counted(len(results), 'row')}: {text}" + (
+        f"; {counted(unfinished, 'run')} {'is' if unfinished == 1 else 'are'} not finished" if unfinished else ""
     )
 
 
@@ -203,8 +203,8 @@ def about_committed(results: Sequence[Outcome]) -> str | None:
     if not (committed := sum(runs.values())):
         return None
     return (
-        f"{committed} of {counted(len(runs), 'finished run')} {'is' if committed == 1 else 'are'} from {FILE}, without "
-        "a run folder here; --anew leaves them out"
+        f"{committed} of {counted(len(runs), 'finished run')} {'is' if committed == 1 else 'are'} from {RESULTS}, "
+        "without a run folder here; --anew leaves them out"
     )
 
 

@@ -81,7 +81,7 @@ def _print_plan(
     columns = _columns(rows)
     notes = plan_notes(whole, records.estimate(whole.planned)) if whole.planned else [Note("nothing to train", "")]
     if committed:
-        notes.append(Note(launching.about_committed(len(committed)), ""))
+        notes.append(Note(launching.about_left_out(len(committed)), ""))
     print_as(format, [Printed(str(folder_of(first).parent), columns, notes)], columns)
 
 

@@ -6,7 +6,6 @@ check that the three agree.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from fitbench.errors import FitbenchError
 from fitbench.markdown import as_markdown, escaped
 from fitbench.record.files import write_whole
+from fitbench.stderr import write_note
 from fitbench.tables import cells, measured, rendering
 from fitbench.tables.chart import chart, matrix_chart
 from fitbench.tables.definition import FILE, Table
@@ -21,6 +21,7 @@ from fitbench.tables.measured import Record
 from fitbench.tables.outcome import Outcome, counts, outcomes
 from fitbench.tables.recipes import recipes
 from fitbench.tables.remarks import remarks
+from fitbench.text import counted
 
 README, PLOT, MATRIX = "README.md", "claimed_measured.png", "matrix.png"
 NAMED = 3  # devices or sets of versions that are named at most
@@ -39,13 +40,13 @@ def write_record(table: Table, records: Sequence[Record]) -> None:
     results, text = outcomes(table, records), readme(table, records)
     figures = {PLOT: chart(results)} | ({MATRIX: matrix_chart(table, results)} if table.matrix else {})
     try:
-        write_whole(table.folder / measured.FILE, measured.as_csv(records))
+        write_whole(table.folder / measured.RESULTS, measured.as_csv(records))
         for name, figure in figures.items():
             paper.write(figure, table.folder / name)
         write_whole(table.folder / README, text)
     except OSError as error:
         raise FitbenchError(f"{error.filename or table.folder}: cannot be written ({error.strerror})") from error
-    sys.stderr.write(f"fitbench: wrote {', '.join((README, measured.FILE, *figures))} into {table.folder}\n")
+    write_note(f"wrote {', '.join((README, measured.RESULTS, *figures))} into {table.folder}")
 
 
 def readme(table: Table, records: Sequence[Record]) -> str:
@@ -53,7 +54,7 @@ def readme(table: Table, records: Sequence[Record]) -> str:
     results = outcomes(table, records)
     parts = [
         f"# {escaped(table.title)}",
-        f"<!-- made by fitbench table --write from {FILE} and {measured.FILE}; do not edit -->",
+        f"<!-- made by fitbench table --write from {FILE} and {measured.RESULTS}; do not edit -->",
         table.about,
         f"{escaped(table.heading[0].upper() + table.heading[1:])}. {escaped(counts(results))}.",
         f"![the table]({MATRIX})\n\n{rendering.matrix_markdown(table, results)}" if table.matrix else "",
@@ -83,7 +84,7 @@ def _how(table: Table, results: Sequence[Outcome]) -> str:
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     spent = sum(record.seconds or 0 for record in finished)
     facts = [
-        f"- when: {escaped(when)} (UTC), {_runs(len(finished))}, {cells.seconds(spent)} of training in all",
+        f"- when: {escaped(when)} (UTC), {counted(len(finished), 'run')}, {cells.seconds(spent)} of training in all",
         *(f"- on: {text}" for text in _most(record.device for record in finished)),
         *(f"- CPU threads of a run: {text}" for text in _most(record.threads for record in finished)),
         *(f"- with: {text}" for text in _most(record.versions for record in finished)),
@@ -95,12 +96,10 @@ def _how(table: Table, results: Sequence[Outcome]) -> str:
 
 def _most(texts: Iterable[str]) -> list[str]:
     """The texts that occur most, each with the number of runs where there are several; nothing if all are empty."""
-    counted = Counter(text or "not recorded" for text in texts).most_common()
-    if [text for text, _ in counted] == ["not recorded"]:
+    numbers = Counter(text or "not recorded" for text in texts).most_common()
+    if [text for text, _ in numbers] == ["not recorded"]:
         return []
-    named = [escaped(text) + (f" ({_runs(count)})" if len(counted) > 1 else "") for text, count in counted[:NAMED]]
-    return [*named, *([f"and {len(counted) - NAMED} more"] if len(counted) > NAMED else [])]
-
-
-def _runs(count: int) -> str:
-    return f"{count} run{'s' * (count != 1)}"
+    named = [
+        escaped(text) + (f" ({counted(number, 'run')})" if len(numbers) > 1 else "") for text, number in numbers[:NAMED]
+    ]
+    return [*named, *([f"and {len(numbers) - NAMED} more"] if len(numbers) > NAMED else [])]

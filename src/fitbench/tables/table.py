@@ -65,7 +65,7 @@ def table(
         return planning.dry_run(wanted, composed, overrides, format, left_out)
     if asked.run:
         if left_out:
-            write_note(launching.about_committed(len(left_out)))
+            write_note(launching.about_left_out(len(left_out)))
         try:
             if status := launching.train(wanted, composed, overrides, left_out):
                 return status
