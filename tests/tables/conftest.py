@@ -137,6 +137,26 @@ def finish(measure: Measure, config: Config, value: float | None, test: int, sha
     return folder
 
 
+def jobs_of(arguments: list[str]) -> list[dict[str, Any]]:
+    """The jobs that the arguments of a launch name."""
+    [path] = [argument.split("=", 1)[1] for argument in arguments if argument.startswith("hydra.sweeper.jobs=")]
+    return json.loads(Path(path.strip("'")).read_text())
+
+
+@pytest.fixture
+def launched(monkeypatch) -> list[tuple[list[str], list[dict[str, Any]]]]:
+    """The arguments and jobs of each launch, in place of launching them."""
+    calls: list[tuple[list[str], list[dict[str, Any]]]] = []
+
+    def launch(arguments: list[str]) -> int:
+        calls.append((arguments, jobs_of(arguments)))
+        print("what the sweep says")
+        return 0
+
+    monkeypatch.setattr("fitbench.launch.command.launch", launch)
+    return calls
+
+
 @pytest.fixture
 def small(define) -> Table:
     return read(define())

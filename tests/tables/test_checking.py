@@ -10,6 +10,8 @@ from fitbench.tables import launching
 from fitbench.tables.reading import read
 from fitbench.tables.table import table as show_table
 
+from .conftest import jobs_of
+
 
 @pytest.fixture
 def check(small, measure, monkeypatch, tmp_path, capsys):
@@ -23,9 +25,7 @@ def check(small, measure, monkeypatch, tmp_path, capsys):
         apart = replace(table, study=f"{table.study}-check")
 
         def launch(arguments):
-            path = next(one for one in arguments if one.startswith("hydra.sweeper.jobs=")).split("=", 1)[1].strip("'")
-            with open(path) as file:  # noqa: PTH123
-                launched.append((arguments, json.load(file)))
+            launched.append((arguments, jobs_of(arguments)))
             for label, by_seed in values.items():
                 measure(apart, label, by_seed)
             return 0

@@ -49,21 +49,14 @@ def test_nothing_is_said_where_every_run_has_a_folder(small, composed, measure):
     assert about_committed(outcomes(small, measured.read_runs(small, composed(small)))) is None
 
 
-def test_run_and_dry_run_leave_committed_runs_out(committed, composed, dry_call, monkeypatch, capsys, tmp_path):
-    launched = []
-
-    def launch(arguments):
-        path = next(one for one in arguments if one.startswith("hydra.sweeper.jobs=")).split("=", 1)[1].strip("'")
-        launched.append([job["seeds"] for job in json.loads(open(path).read())])  # noqa: PTH123, SIM115
-        return 0
-
-    monkeypatch.setattr("fitbench.launch.command.launch", launch)
+def test_run_and_dry_run_leave_committed_runs_out(committed, composed, dry_call, launched, capsys, tmp_path):
     show_table(str(committed.folder), run=True, outputs=tmp_path / "outputs")
     said = "4 runs are in results.csv and not trained; --anew trains them too"
     assert said in capsys.readouterr().err
     show_table(str(committed.folder), run=True, anew=True, outputs=tmp_path / "outputs")
     assert said not in capsys.readouterr().err
-    assert launched == [[[4], [0, 1, 2, 3, 4]], [[0, 1, 2, 3, 4]] * 2]
+    every = [0, 1, 2, 3, 4]
+    assert [[job["seeds"] for job in jobs] for _, jobs in launched] == [[[4], every], [every, every]]
     _, printed, _ = dry_call("table", "small", "--dry-run")
     assert printed.splitlines()[1:4] == [
         "          runs   committed   new   time",

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from fitbench.composition import Composer, conf_folder
@@ -17,8 +15,6 @@ OVERRIDES = (
     ["+experiment=tutorial_mlp", "data=digits", "optimizer.learning_rate=1e-2"],
     ["model=softmax", "seed=3", "backend=jax", "study=other"],
 )
-
-TABLES = sorted((Path(__file__).parents[2] / "experiments").glob("*/table.yaml"))
 
 
 def test_what_is_shared_between_compositions_changes_none_of_them(configure):
@@ -62,12 +58,6 @@ def test_every_experiment_is_composed():
     composer = Composer()
     for file in sorted((conf_folder() / "experiment").glob("*.yaml")):
         assert composer.configuration([f"+experiment={file.stem}"]), file.stem
-
-
-@pytest.mark.parametrize("file", TABLES, ids=lambda file: file.parent.name)
-def test_every_row_of_a_table_of_fitbench_is_composed(file, tmp_path):
-    table = read(file.parent)
-    assert configurations(table, tmp_path).keys() == {row.label for row in table.rows if row.measured}
 
 
 def test_recipe_of_series_keeps_the_id_of_its_runs():

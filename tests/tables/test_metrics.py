@@ -1,8 +1,6 @@
 """Tables of other metrics than accuracy, from table.yaml to the verdict."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -90,21 +88,7 @@ def test_a_metric_of_the_users_in_its_own_unit(own_metric, table_of, measure, lo
     assert rendering.difference(outcome) == "+0.4600"
 
 
-@pytest.fixture
-def jobs(monkeypatch):
-    """The jobs that tables launch, in place of launching them."""
-    launched: list[dict[str, Any]] = []
-
-    def launch(arguments):
-        path = next(word for word in arguments if word.startswith("hydra.sweeper.jobs=")).split("=", 1)[1].strip("'")
-        launched.extend(json.loads(Path(path).read_text()))
-        return 0
-
-    monkeypatch.setattr("fitbench.launch.command.launch", launch)
-    return launched
-
-
-def test_the_runs_that_a_table_launches_record_its_metric(own_metric, table_of, tmp_path, jobs):
+def test_the_runs_that_a_table_launches_record_its_metric(own_metric, table_of, tmp_path, launched):
     for changed in (
         {"metric": "macro_f1", "unit": "percent"},
         {"metric": "kappa", "unit": "value", "overrides": ["data=digits", KAPPA]},
@@ -113,6 +97,7 @@ def test_the_runs_that_a_table_launches_record_its_metric(own_metric, table_of, 
         table = table_of("0.5", **changed)
         launching.train(table, configurations(table, tmp_path))
     own = ["data=digits", "training.epochs=2", "model=mlp"]
+    jobs = [job for _, jobs in launched for job in jobs]
     assert [job["overrides"] for job in jobs] == [
         [*own, "metrics.macro_f1=null"],
         ["data=digits", KAPPA, "model=mlp"],
@@ -122,15 +107,15 @@ def test_the_runs_that_a_table_launches_record_its_metric(own_metric, table_of, 
     assert recorded == {"default": None, "macro_f1": None}
 
 
-def test_finished_runs_that_lack_the_metric_are_launched(table_of, measure, composed, jobs):
+def test_finished_runs_that_lack_the_metric_are_launched(table_of, measure, composed, launched):
     table = table_of("84", metric="macro_f1", unit="percent")
     folders = measure(table, "net", dict.fromkeys(range(3), 0.84), test=1000)
     launching.train(table, composed(table))
-    assert jobs == []
+    assert not launched
     path = folders[2] / "result.json"
     path.write_text(path.read_text().replace("macro_f1", "something"))
     launching.train(table, composed(table))
-    assert [job["seeds"] for job in jobs] == [[0, 1, 2]]
+    assert [[job["seeds"] for job in jobs] for _, jobs in launched] == [[[0, 1, 2]]]
 
 
 @pytest.mark.parametrize(("values", "verdict"), [((0.20, 0.21, 0.22), "better"), ((0.50, 0.51, 0.52), "worse")])

@@ -86,11 +86,9 @@ def test_dry_run_of_a_table_without_runs_or_with_write_is_refused(define, tmp_pa
         show_table(str(folder), dry_run=True, write=True, outputs=tmp_path)
 
 
-def test_forced_launch_of_a_finished_table_trains_again_as_the_dry_run_says(small, composed, measure, monkeypatch):
+def test_forced_launch_of_a_finished_table_trains_again_as_the_dry_run_says(small, composed, measure, launched):
     for label in ("softmax", "mlp"):
         measure(small, label, dict.fromkeys(range(5), 0.9))
-    launched = []
-    monkeypatch.setattr("fitbench.launch.command.launch", lambda arguments: launched.append(arguments) or 0)
     plans: list[Plan] = []
     assert launching.dry_run(small, composed(small), ["force=true"], plans.append) == 0
     assert {each.state for each in plans[0].planned} == {"to train again"}

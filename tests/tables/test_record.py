@@ -10,6 +10,7 @@ from fitbench.config import config_id
 from fitbench.tables import measured
 from fitbench.tables.chart import chart
 from fitbench.tables.composing import configurations
+from fitbench.tables.outcome import outcomes
 from fitbench.tables.reading import read
 from fitbench.tables.record import readme, write_record
 
@@ -106,8 +107,6 @@ def test_an_empty_table_has_a_readme_too(small, composed):
 
 
 def test_the_plot_shows_each_claim_mean_interval_and_seed_where_it_is(small, records):
-    from fitbench.tables.outcome import outcomes
-
     axes = chart(outcomes(small, records)).axes[0]
     drawn = {}
     for line in axes.lines:
@@ -123,8 +122,6 @@ def test_the_plot_shows_each_claim_mean_interval_and_seed_where_it_is(small, rec
 
 
 def test_an_accuracy_of_zero_keeps_the_axis_of_the_plot_linear(define, composed, measure):
-    from fitbench.tables.outcome import outcomes
-
     rows = [{"label": "a", "claimed": "0.9", "overrides": ["model=mlp"]}]
     table = read(define(rows, unit="accuracy"))
     measure(table, "a", {0: 0.0, 1: 0.05})
@@ -133,8 +130,6 @@ def test_an_accuracy_of_zero_keeps_the_axis_of_the_plot_linear(define, composed,
 
 
 def test_an_interval_and_the_axis_of_the_plot_end_where_the_metric_does(define, composed, measure):
-    from fitbench.tables.outcome import outcomes
-
     rows = [{"label": "a", "claimed": "0.80", "overrides": ["model=mlp"]}]
     table = read(define(rows, unit="accuracy"))
     measure(table, "a", {0: 0.6667, 1: 0.9556, 2: 0.4222})

@@ -12,21 +12,6 @@ from fitbench.tables.reading import read
 from fitbench.tables.table import table as show_table
 
 
-@pytest.fixture
-def launched(monkeypatch):
-    """What would be launched, in place of launching it."""
-    calls = []
-
-    def launch(arguments):
-        path = next(one for one in arguments if one.startswith("hydra.sweeper.jobs=")).split("=", 1)[1].strip("'")
-        calls.append((arguments, json.loads(open(path).read())))  # noqa: PTH123, SIM115
-        print("what the sweep says")
-        return 0
-
-    monkeypatch.setattr("fitbench.launch.command.launch", launch)
-    return calls
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -15,6 +15,7 @@ from fitbench.formats import print_as
 from fitbench.record.folder import State
 from fitbench.stderr import write_note
 from fitbench.tables import launching
+from fitbench.tables.committed import RunKey
 from fitbench.tables.definition import FILE, Row, Table
 from fitbench.tables.measured import Record, read_runs
 from fitbench.tables.units import Unit
@@ -97,12 +98,12 @@ def check(
     composed = {label: config.model_copy(update={"study": anew.study}) for label, config in configurations.items()}
     outputs = Path(next(iter(composed.values())).outputs)
     write_note(f"one seed of {counted(len(anew.configurations), 'row')} is trained anew in {outputs / anew.study}")
+    parts = _by_threads(anew, recorded, overrides)
     failures: list[str] = []
-    for threads, part in _by_threads(anew, recorded, overrides).items():
+    for threads, part in parts.items():
         of_launch = [*overrides, "force=true", *([f"threads={threads}"] if threads else [])]
-        own_process = len(part.rows) < len(anew.rows)
         try:
-            if status := launching.train(part, composed, of_launch, _other_folds(part), own_process):
+            if status := launching.train(part, composed, of_launch, _other_folds(part), own_process=len(parts) > 1):
                 return status
         except SweepFailed as error:
             failures.append(str(error))
@@ -143,7 +144,8 @@ def _by_threads(table: Table, recorded: Mapping[tuple[str, str], Record], overri
     return {threads: replace(table, rows=tuple(of_threads)) for threads, of_threads in rows.items()}
 
 
-def _other_folds(table: Table) -> set[tuple[str, int, int | None]]:
+def _other_folds(table: Table) -> set[RunKey]:
+    """The runs of the table that are not of the first fold."""
     return {
         (row.label, seed, fold)
         for row in table.rows

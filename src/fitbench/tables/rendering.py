@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from fitbench import metrics
-from fitbench.analysis.statistics import Interval
 from fitbench.columns import Column, Note, as_csv, column, print_tables, records
 from fitbench.columns import Table as Printed
 from fitbench.html import html
@@ -71,10 +70,6 @@ def matrix_markdown(table: Table, results: Sequence[Outcome]) -> str:
 # -- columns ----------------------------------------------------------------------------------------------------------
 
 Value = Callable[[Outcome], Any]
-CELL_VALUES: dict[str, Value] = {  # of a matrix
-    "line": lambda one: one.row.cell and one.row.cell[0],
-    "column": lambda one: one.row.cell and one.row.cell[1],
-}
 
 
 def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> list[Column]:
@@ -86,45 +81,61 @@ def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> lis
     def add(head: str, cell: Callable[[Outcome], str], values: dict[str, Value], **options: Any) -> Column:
         return column(head, results, cell, values, **options)
 
-    of_mean, of_difference = _interval_columns(results)
-    several = len({(measure.metric.name, measure.unit) for measure in table.measures}) > 1
     return [
-        add("", lambda one: clean(one.row.label), {"label": lambda one: one.row.label}, right=False, folded=True),
-        *([add("", lambda one: "", CELL_VALUES, visible=False)] if table.matrix else []),
-        add("metric", lambda one: one.row.measure.heading, {"metric": lambda one: one.row.measure.name}, right=False,
-            visible=several),
-        add("part", lambda one: metrics.PARTS[one.row.measure.part], {}, right=False,
-            visible=not several and len({measure.part for measure in table.measures}) > 1),
+        *_naming_columns(table, results),
         add("claimed", lambda one: claimed(one.row.claim), _claim_values()),
         add("measured", mean_sd, {
             "mean": lambda one: _number(one, one.judgement.measured.mean),
             "sd": lambda one: _converted(one.judgement.measured.sd, lambda sd: one.row.measure.unit.scale * sd),
         }),
-        of_mean,
+        _interval_column("95% interval", "mean", results, _mean_interval, "", spare=5),
         add("difference", difference, {
             "difference": lambda one: _converted(one.judgement.difference, one.row.measure.unit.difference),
         }, spare=3),
-        replace(of_difference, spare=None) if wide else of_difference,
+        _interval_column("its 95% interval", "difference", results, _difference_interval, "+z",
+                         spare=None if wide else 1),
         add("seeds", lambda one: one.seeds, {
             "seeds": lambda one: len(one.values),
             "seeds_wanted": lambda one: one.wanted,
             "seeds_needed": lambda one: one.judgement.seeds_needed,
         }),
-        add("verdict", lambda one: one.verdict, {
-            "verdict": lambda one: one.judgement.verdict.value,
-            "complete": lambda one: one.complete,
-            "explained_by": lambda one: one.row.explanation and one.row.explanation.label,
-            "explained": lambda one: one.explained,
-            "differs_in": lambda one: one.row.explanation and one.row.explanation.group,
-        }, right=False, folded=True),
+        add("verdict", lambda one: one.verdict, VERDICT_VALUES, right=False, folded=True),
         add("parameters", lambda one: number(one.parameters, 0), {"parameters": lambda one: one.parameters}, spare=2),
         add("per run", lambda one: seconds(one.seconds), {"seconds": lambda one: one.seconds}, spare=4),
-        add("source", lambda one: clean(one.row.source), {"source": lambda one: one.row.source}, visible=False),
-        add("unit", lambda one: one.row.measure.unit.name, {
-            "unit": lambda one: one.row.measure.unit.name,
-            "tolerance": lambda one: _rounded(one.row.measure.unit.scale * one.row.measure.tolerance),
-        }, visible=False),
-        add("folds", lambda one: number(one.row.folds, 0), {"folds": lambda one: one.row.folds}, visible=False),
+        add("", lambda one: "", OTHER_VALUES, visible=False),
+    ]  # fmt: skip
+
+
+CELL_VALUES: dict[str, Value] = {  # of a matrix
+    "line": lambda one: one.row.cell and one.row.cell[0],
+    "column": lambda one: one.row.cell and one.row.cell[1],
+}
+VERDICT_VALUES: dict[str, Value] = {
+    "verdict": lambda one: one.judgement.verdict.value,
+    "complete": lambda one: one.complete,
+    "explained_by": lambda one: one.row.explanation and one.row.explanation.label,
+    "explained": lambda one: one.explained,
+    "differs_in": lambda one: one.row.explanation and one.row.explanation.group,
+}
+OTHER_VALUES: dict[str, Value] = {  # that people do not see in the table
+    "source": lambda one: one.row.source,
+    "unit": lambda one: one.row.measure.unit.name,
+    "tolerance": lambda one: _rounded(one.row.measure.unit.scale * one.row.measure.tolerance),
+    "folds": lambda one: one.row.folds,
+}
+
+
+def _naming_columns(table: Table, results: Sequence[Outcome]) -> list[Column]:
+    """The labels, and what tells rows of one label apart where that differs."""
+    several = len({(measure.metric.name, measure.unit) for measure in table.measures}) > 1
+    parts = not several and len({measure.part for measure in table.measures}) > 1
+    return [
+        column("", results, lambda one: clean(one.row.label), {"label": lambda one: one.row.label}, right=False,
+               folded=True),
+        *([column("", results, lambda one: "", CELL_VALUES, visible=False)] if table.matrix else []),
+        column("metric", results, lambda one: one.row.measure.heading, {"metric": lambda one: one.row.measure.name},
+               right=False, visible=several),
+        column("part", results, lambda one: metrics.PARTS[one.row.measure.part], visible=parts),
     ]  # fmt: skip
 
 
@@ -145,29 +156,36 @@ def _claim_values() -> dict[str, Value]:
     }
 
 
-def _interval_columns(results: Sequence[Outcome]) -> list[Column]:
-    """The 95% intervals of the mean and of the difference, the lower number first."""
-    units = [one.row.measure.unit for one in results]
-    means = [_ends(one.judgement.measured.interval, unit.number) for one, unit in zip(results, units, strict=True)]
-    differences = [_ends(one.judgement.interval, unit.difference) for one, unit in zip(results, units, strict=True)]
-    built = []
-    for head, name, sign, spare, pairs in (
-        ("95% interval", "mean", "", 5, means),
-        ("its 95% interval", "difference", "+z", 1, differences),
-    ):
-        cells = [
-            " to ".join(f"{end:{sign}.{unit.digits}f}" for end in pair) if pair else "-"
-            for pair, unit in zip(pairs, units, strict=True)
-        ]
-        values = {
-            f"{name}_{side}": [pair[i] if pair else None for pair in pairs] for i, side in enumerate(("low", "high"))
-        }
-        built.append(Column(head, cells, spare=spare, values=values))
-    return built
+def _interval_column(
+    head: str,
+    name: str,
+    results: Sequence[Outcome],
+    interval: Callable[[Outcome], Sequence[float] | None],
+    sign: str,
+    spare: int | None,
+) -> Column:
+    """The ends of an interval, which are NAME_low and NAME_high in CSV and JSON. `sign`: a format of numbers."""
+
+    def cell(one: Outcome) -> str:
+        digits = one.row.measure.unit.digits
+        return " to ".join(f"{end:{sign}.{digits}f}" for end in pair) if (pair := interval(one)) else "-"
+
+    def end(place: int) -> Value:
+        return lambda one: pair[place] if (pair := interval(one)) else None
+
+    return column(head, results, cell, {f"{name}_low": end(0), f"{name}_high": end(1)}, spare=spare)
 
 
-def _ends(interval: Interval | None, convert: Callable[[float], float]) -> list[float] | None:
-    return sorted(map(convert, interval)) if interval else None
+def _mean_interval(one: Outcome) -> Sequence[float] | None:
+    """The 95% interval of the mean in the unit of the row, the lower number first."""
+    interval = one.judgement.measured.interval
+    return ends(interval, one.row.measure.unit) if interval else None
+
+
+def _difference_interval(one: Outcome) -> Sequence[float] | None:
+    """The 95% interval of the difference in the unit of the row, the lower number first."""
+    interval = one.judgement.interval
+    return sorted(map(one.row.measure.unit.difference, interval)) if interval else None
 
 
 def _number(outcome: Outcome, value: float | None) -> float | None:
