@@ -31,7 +31,7 @@ def test_nothing_measured_is_said_and_judged_as_nothing(small, look):
     softmax, mlp, human = look(small)
     assert (softmax.seeds, softmax.verdict, softmax.complete) == ("0 of 5", "not run", False)
     assert (human.seeds, human.verdict) == ("-", "not measured")
-    assert remarks([mlp]) == ["mlp: not run yet"]
+    assert remarks([mlp]) == []
     assert counts([softmax, mlp, human]) == "3 rows: 2 not run, 1 not measured; 10 runs are not finished"
 
 
@@ -167,10 +167,12 @@ def test_deterministic_and_shortened_rows_are_remarked(define, look, measure):
 
 
 def test_a_remark_on_several_rows_is_one_and_names_them(matrix_outcomes):
-    assert "OSULeaf, FCN; Trace, softmax: not run yet" in remarks(matrix_outcomes)  # both metrics of both
-    untouched = [one for one in matrix_outcomes if not one.values]
-    assert remarks(untouched[1:]) == ["all 3 rows: not run yet"]
-    assert remarks([untouched[0], replace(untouched[1], records=[])]) == ["OSULeaf, FCN (test_accuracy): not run yet"]
+    complete = [one for one in matrix_outcomes if one.values and one.complete][:4]
+    folded = [replace(one, row=replace(one.row, folds=3)) for one in complete]
+    about = "3 folds; the value of a seed is the mean over them"
+    assert remarks(folded) == [f"all 4 rows: {about}"]
+    assert remarks([*folded[:3], complete[3]]) == [f"GunPoint, FCN; Coffee, FCN (test_accuracy): {about}"]
+    assert "Coffee, MLP: seed 2 not run yet" in remarks(matrix_outcomes)  # of both metrics
 
 
 def fold_record(seed, fold, value, examples=200):

@@ -15,7 +15,7 @@ NAMED = 10  # seeds that a remark names at most
 
 
 def remarks(results: Sequence[Outcome]) -> list[str]:
-    """The remarks on rows, each behind the names of all rows that it is on, as 'softmax; mlp: not run yet'."""
+    """The remarks on rows, each behind the names of all rows that it is on, as 'softmax; mlp: seed 4 not run yet'."""
     rows: dict[str, list[Outcome]] = {}
     for outcome, remark in remarks_on_rows(results):
         rows.setdefault(remark, []).append(outcome)
@@ -37,8 +37,9 @@ def _names(some: Sequence[Outcome], results: Sequence[Outcome]) -> str:
 
 
 def _on_row(outcome: Outcome) -> list[str]:
-    if outcome.records and all(record.state == MISSING for record in outcome.records):
-        return ["not run yet"]
+    """The remarks on a row; none where no run has begun, as its verdict says that."""
+    if all(record.state == MISSING for record in outcome.records):
+        return []
     return [
         *_about_states(outcome),
         *_about_seeds(outcome),

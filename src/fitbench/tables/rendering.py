@@ -135,7 +135,8 @@ def _naming_columns(table: Table, results: Sequence[Outcome]) -> list[Column]:
         *([column("", results, lambda one: "", CELL_VALUES, visible=False)] if table.matrix else []),
         column("metric", results, lambda one: one.row.measure.heading, {"metric": lambda one: one.row.measure.name},
                right=False, visible=several),
-        column("part", results, lambda one: metrics.PARTS[one.row.measure.part], visible=parts),
+        column("part", results, lambda one: metrics.PARTS[one.row.measure.part], right=False,
+               visible=parts),
     ]  # fmt: skip
 
 
