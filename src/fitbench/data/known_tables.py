@@ -150,7 +150,7 @@ def read_known_table(data: PackagedTable, task: str = AUTO) -> Dataset:
         DataError: the package is not installed, or has another table.
     """
     known = KNOWN_TABLES[data.table]
-    frame, where = _verified(data.table), str(files_of(data.table)[0])
+    frame, where = read_rows(data.table), str(files_of(data.table)[0])
     settings = TableFile(
         name=data.name,
         source=Source.csv,
@@ -186,10 +186,15 @@ def verify_table(name: str) -> None:
     Raises:
         DataError: the package is not installed, or has another table.
     """
-    _verified(name)
+    read_rows(name)
 
 
-def _verified(name: str) -> pd.DataFrame:
+def read_rows(name: str) -> pd.DataFrame:
+    """Read the rows of a known table in the order of its file: its features, and then its target, as float64.
+
+    Raises:
+        DataError: the package is not installed, or has another table.
+    """
     import pandas as pd
 
     known, paths = KNOWN_TABLES[name], files_of(name)
