@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fitbench.config import Config, config_id
 from fitbench.errors import FitbenchError
 from fitbench.record.folder import State
-from fitbench.stderr import write_note
 from fitbench.tables.definition import Table
-from fitbench.tables.measured import REMEDY, RESULTS, Record, read_csv, read_runs
+from fitbench.tables.measured import FILE, REMEDY, Record, read_csv, read_runs
 from fitbench.text import clean, counted
 
 RunKey = tuple[str, int, int | None]  # the label of a row, the seed, the fold
@@ -69,9 +69,9 @@ def with_kept(table: Table, records: Sequence[Record], configurations: Mapping[s
         elif _run_of(record) not in own:
             kept.append(record if record.row in of_rows else replace(record, row=of_rows[0]))
     for (label, identity), of_row in dropped.items():
-        write_note(
-            f"{RESULTS}: no row has the configuration {identity} of {clean(label)!r} now; its "
-            f"{counted(len(of_row), 'run')} {'is' if len(of_row) == 1 else 'are'} left out"
+        sys.stderr.write(
+            f"fitbench: {FILE}: no row has the configuration {identity} of {clean(label)!r} now; its "
+            f"{counted(len(of_row), 'run')} {'is' if len(of_row) == 1 else 'are'} left out\n"
         )
     return [*records, *kept]
 
@@ -82,7 +82,7 @@ def read_committed(table: Table) -> list[Record]:
     Raises:
         FitbenchError: results.csv is damaged.
     """
-    path = table.folder / RESULTS
+    path = table.folder / FILE
     if not path.is_file():
         return []
     metrics = {measure.name: measure.metric for measure in table.measures}

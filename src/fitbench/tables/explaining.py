@@ -8,7 +8,7 @@ from typing import Any
 
 from fitbench.config import Config, covered, plain
 from fitbench.config.errors import nearest
-from fitbench.config.nested import has_key, keys_of, leaves
+from fitbench.config.nested import leaves
 from fitbench.errors import RequestError
 from fitbench.tables.definition import Row, Table
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -19,11 +20,10 @@ from fitbench.record import reading
 from fitbench.record.failure import error_line
 from fitbench.record.files import exists
 from fitbench.record.folder import State, folder_of, state_of
-from fitbench.stderr import write_note
 from fitbench.tables.definition import Row, Table
 from fitbench.text import clean
 
-RESULTS = "results.csv"
+FILE = "results.csv"
 REMEDY = "fitbench table --write writes this file; restore it from git"
 NEEDED = ("row", "metric", "config_id", "seed", "fold", "state", "value")  # columns of every results.csv
 MISSING, DAMAGED, NOT_EVALUATED, UNDEFINED = "missing", "damaged", "not evaluated", "undefined"
@@ -132,7 +132,7 @@ def _read(folder: Path, about: Record, row: Row) -> tuple[Record, str | None]:
         return _finished(result, about, folder, row), definition
     except FitbenchError as error:
         reason = str(error).removeprefix(f"{folder}/")
-        write_note(f"{clean(folder)} does not count: {clean(reason)}")
+        sys.stderr.write(f"fitbench: {clean(folder)} does not count: {clean(reason)}\n")
         return replace(about, state=DAMAGED, reason=reason), None
 
 

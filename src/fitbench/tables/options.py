@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fitbench.analysis.studies import OF_SCRIPTS
 from fitbench.errors import RequestError
-from fitbench.tables.measured import RESULTS
+from fitbench.tables.measured import FILE
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,7 @@ class Options:
             ),
             (self.write and self.dry_run, "--dry-run writes nothing; leave out --write"),
             (self.write and part, "--write records the whole table; leave out --rows and --seeds"),
-            (
-                self.write and self.anew,
-                f"--write keeps the runs of {RESULTS} without a run folder here; leave out --anew",
-            ),
+            (self.write and self.anew, f"--write keeps the runs of {FILE} without a run folder here; leave out --anew"),
             (
                 self.check and (self.run or self.write or self.dry_run),
                 "--check trains for a comparison only; leave out --run, --write and --dry-run",

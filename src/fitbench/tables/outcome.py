@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from fitbench.metrics import is_held_back
 from fitbench.record.folder import State
 from fitbench.tables.definition import Row, Table
-from fitbench.tables.measured import RESULTS, Record
+from fitbench.tables.measured import FILE, Record
 from fitbench.tables.verdict import FALSE_VERDICT_RATE, JUDGED, EvaluationSets, Judgement, Verdict, judge
 from fitbench.text import counted
 
@@ -203,8 +203,8 @@ def about_committed(results: Sequence[Outcome]) -> str | None:
     if not (committed := sum(runs.values())):
         return None
     return (
-        f"{committed} of {counted(len(runs), 'finished run')} {'is' if committed == 1 else 'are'} from {RESULTS}, "
-        "without a run folder here; --anew leaves them out"
+        f"{committed} of {counted(len(runs), 'finished run')} {'is' if committed == 1 else 'are'} from {FILE}, without "
+        "a run folder here; --anew leaves them out"
     )
 
 

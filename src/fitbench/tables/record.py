@@ -40,13 +40,13 @@ def write_record(table: Table, records: Sequence[Record]) -> None:
     results, text = outcomes(table, records), readme(table, records)
     figures = {PLOT: chart(results)} | ({MATRIX: matrix_chart(table, results)} if table.matrix else {})
     try:
-        write_whole(table.folder / measured.RESULTS, measured.as_csv(records))
+        write_whole(table.folder / measured.FILE, measured.as_csv(records))
         for name, figure in figures.items():
             paper.write(figure, table.folder / name)
         write_whole(table.folder / README, text)
     except OSError as error:
         raise FitbenchError(f"{error.filename or table.folder}: cannot be written ({error.strerror})") from error
-    write_note(f"wrote {', '.join((README, measured.RESULTS, *figures))} into {table.folder}")
+    write_note(f"wrote {', '.join((README, measured.FILE, *figures))} into {table.folder}")
 
 
 def readme(table: Table, records: Sequence[Record]) -> str:
@@ -54,7 +54,7 @@ def readme(table: Table, records: Sequence[Record]) -> str:
     results = outcomes(table, records)
     parts = [
         f"# {escaped(table.title)}",
-        f"<!-- made by fitbench table --write from {FILE} and {measured.RESULTS}; do not edit -->",
+        f"<!-- made by fitbench table --write from {FILE} and {measured.FILE}; do not edit -->",
         table.about,
         f"{escaped(table.heading[0].upper() + table.heading[1:])}. {escaped(counts(results))}.",
         f"![the table]({MATRIX})\n\n{rendering.matrix_markdown(table, results)}" if table.matrix else "",

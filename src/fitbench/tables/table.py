@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.formats import FORMATS
 from fitbench.stderr import write_note
 from fitbench.tables import checking, choosing, explaining, launching, planning, rendering
-from fitbench.tables.committed import RunKey, committed_runs, with_committed, with_kept
+from fitbench.tables.committed import committed_runs, with_committed, with_kept
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import Table
 from fitbench.tables.measured import Record, read_runs
@@ -55,28 +55,27 @@ def table(
     if asked.write:
         choosing.refuse_shipped(folder)
     whole = read(folder)
-    view = _view(replace(whole, config_dirs=(*config_dirs, *whole.config_dirs)), rows, seeds, outputs, asked)
+    whole = replace(whole, config_dirs=(*config_dirs, *whole.config_dirs))
+    view = _view(whole, rows, seeds, outputs, asked)
+    wanted, composed = view.wanted, view.configurations
     if asked.check:
-        return checking.check(view.wanted, view.configurations, _records(view), overrides, format)
-    left_out = set() if asked.anew else committed_runs(view.wanted, view.configurations)
+        return checking.check(wanted, composed, _records(view), overrides, format)
+    left_out = set() if asked.anew else committed_runs(wanted, composed)
     if asked.dry_run:
-        return planning.dry_run(view.wanted, view.configurations, overrides, format, left_out)
-    try:
-        if asked.run and (status := _train(view, overrides, left_out)):
-            return status
-    except RequestError:
-        raise
-    except FitbenchError:  # runs have failed; the others count
-        _show(view, format)
-        raise
+        return planning.dry_run(wanted, composed, overrides, format, left_out)
+    if asked.run:
+        if left_out:
+            write_note(launching.about_left_out(len(left_out)))
+        try:
+            if status := launching.train(wanted, composed, overrides, left_out):
+                return status
+        except RequestError:
+            raise
+        except FitbenchError:  # runs have failed; the others count
+            _show(view, format)
+            raise
     _show(view, format)
     return 0
-
-
-def _train(view: _View, overrides: Sequence[str], left_out: Collection[RunKey]) -> int:
-    if left_out:
-        write_note(launching.about_left_out(len(left_out)))
-    return launching.train(view.wanted, view.configurations, overrides, left_out)
 
 
 @dataclass(frozen=True)
