@@ -12,6 +12,7 @@ from fitbench.markdown import markdown
 from fitbench.text import clean, console
 
 FORMATS = ("table", "csv", "json", "markdown", "latex", "html")  # of commands that print tables
+DOCUMENTS = {"markdown": markdown, "latex": latex, "html": html}  # those for people besides the terminal
 
 
 def print_as(format: str, tables: Sequence[Table], values: Sequence[Column]) -> None:
@@ -27,7 +28,7 @@ def print_as(format: str, tables: Sequence[Table], values: Sequence[Column]) -> 
     elif format == "json":
         print(json.dumps(records(values), indent=2, allow_nan=False))
     else:
-        print({"markdown": markdown, "latex": latex, "html": html}[format](tables))
+        print(DOCUMENTS[format](tables))
 
 
 def mark_words(format: str) -> tuple[str, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from fitbench.errors import FitbenchError
 from fitbench.markdown import as_markdown, escaped
@@ -16,7 +15,7 @@ from fitbench.record.files import write_whole
 from fitbench.stderr import write_note
 from fitbench.tables import cells, measured, rendering
 from fitbench.tables.chart import chart, matrix_chart
-from fitbench.tables.definition import FILE, Table
+from fitbench.tables.definition import FILE, FOLDER, Table
 from fitbench.tables.measured import Record
 from fitbench.tables.outcome import Outcome, counts, outcomes
 from fitbench.tables.recipes import recipes
@@ -50,7 +49,7 @@ def write_record(table: Table, records: Sequence[Record]) -> None:
 
 
 def readme(table: Table, records: Sequence[Record]) -> str:
-    """README.md of these records: the table, the plot, sources and notes, and how it was measured."""
+    """README.md of these records: the matrix if it is one, the rows, the plot, the recipes, and how it was measured."""
     results = outcomes(table, records)
     parts = [
         f"# {escaped(table.title)}",
@@ -73,7 +72,7 @@ def readme(table: Table, records: Sequence[Record]) -> str:
 def _how(table: Table, results: Sequence[Outcome]) -> str:
     by_run = {(one.config_id, one.seed, one.fold): one for outcome in results for one in outcome.finished}
     finished = list(by_run.values())  # of several metrics of a run, the last
-    where = Path("experiments") / table.name
+    where = FOLDER / table.name
     command = (
         f"```sh\nfitbench table {where} --run      # trains what is missing, and goes on where it was interrupted\n"
         f"fitbench table {where} --write    # wrote this page\n```"

@@ -10,8 +10,7 @@ from typing import Any
 from fitbench import metrics
 from fitbench.columns import Column, Note, as_csv, column, print_tables, records
 from fitbench.columns import Table as Printed
-from fitbench.html import html
-from fitbench.latex import latex
+from fitbench.formats import DOCUMENTS
 from fitbench.markdown import markdown
 from fitbench.tables.cells import claimed, difference, ends, mean_sd, seconds
 from fitbench.tables.definition import Claim, Measure, Table
@@ -57,7 +56,7 @@ def text(table: Table, results: Sequence[Outcome], format: str, caption: bool = 
         return as_json(table, results)
     shown = (numbered if format == "markdown" else columns)(table, results)
     printed = _printed(table, results, format, shown, caption, notes)
-    return {"markdown": markdown, "latex": latex, "html": html}[format](printed).rstrip("\n") + "\n"
+    return DOCUMENTS[format](printed).rstrip("\n") + "\n"
 
 
 def matrix_markdown(table: Table, results: Sequence[Outcome]) -> str:
