@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from fitbench import metrics
+from fitbench.analysis.statistics import Interval
 from fitbench.columns import Column, Note, as_csv, column, print_tables, records
 from fitbench.columns import Table as Printed
 from fitbench.formats import DOCUMENTS
@@ -87,12 +88,13 @@ def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> lis
             "mean": lambda one: _number(one, one.judgement.measured.mean),
             "sd": lambda one: _converted(one.judgement.measured.sd, lambda sd: one.row.measure.unit.scale * sd),
         }),
-        _interval_column("95% interval", "mean", results, _mean_interval, "", spare=5),
+        _interval_column("95% interval", "mean", results, lambda one: one.judgement.measured.interval, Unit.number, "",
+                         spare=5),
         add("difference", difference, {
             "difference": lambda one: _converted(one.judgement.difference, one.row.measure.unit.difference),
         }, spare=3),
-        _interval_column("its 95% interval", "difference", results, _difference_interval, "+z",
-                         spare=None if wide else 1),
+        _interval_column("its 95% interval", "difference", results, lambda one: one.judgement.interval,
+                         Unit.difference, "+z", spare=None if wide else 1),
         add("seeds", lambda one: one.seeds, {
             "seeds": lambda one: len(one.values),
             "seeds_wanted": lambda one: one.wanted,
@@ -134,8 +136,7 @@ def _naming_columns(table: Table, results: Sequence[Outcome]) -> list[Column]:
         *([column("", results, lambda one: "", CELL_VALUES, visible=False)] if table.matrix else []),
         column("metric", results, lambda one: one.row.measure.heading, {"metric": lambda one: one.row.measure.name},
                right=False, visible=several),
-        column("part", results, lambda one: metrics.PARTS[one.row.measure.part], right=False,
-               visible=parts),
+        column("part", results, lambda one: metrics.PARTS[one.row.measure.part], right=False, visible=parts),
     ]  # fmt: skip
 
 
@@ -160,32 +161,26 @@ def _interval_column(
     head: str,
     name: str,
     results: Sequence[Outcome],
-    interval: Callable[[Outcome], Sequence[float] | None],
+    interval: Callable[[Outcome], Interval | None],
+    convert: Callable[[Unit, float], float],
     sign: str,
     spare: int | None,
 ) -> Column:
-    """The ends of an interval, which are NAME_low and NAME_high in CSV and JSON. `sign`: a format of numbers."""
+    """An interval in the unit of each row, the lower number first; its ends are NAME_low and NAME_high in CSV and JSON.
 
-    def cell(one: Outcome) -> str:
-        digits = one.row.measure.unit.digits
-        return " to ".join(f"{end:{sign}.{digits}f}" for end in pair) if (pair := interval(one)) else "-"
-
-    def end(place: int) -> Value:
-        return lambda one: pair[place] if (pair := interval(one)) else None
-
-    return column(head, results, cell, {f"{name}_low": end(0), f"{name}_high": end(1)}, spare=spare)
-
-
-def _mean_interval(one: Outcome) -> Sequence[float] | None:
-    """The 95% interval of the mean in the unit of the row, the lower number first."""
-    interval = one.judgement.measured.interval
-    return ends(interval, one.row.measure.unit) if interval else None
-
-
-def _difference_interval(one: Outcome) -> Sequence[float] | None:
-    """The 95% interval of the difference in the unit of the row, the lower number first."""
-    interval = one.judgement.interval
-    return sorted(map(one.row.measure.unit.difference, interval)) if interval else None
+    `sign` is the format of the sign of a number.
+    """
+    units = [one.row.measure.unit for one in results]
+    pairs = [
+        sorted(convert(unit, end) for end in found) if (found := interval(one)) else None
+        for one, unit in zip(results, units, strict=True)
+    ]
+    cells = [
+        " to ".join(f"{end:{sign}.{unit.digits}f}" for end in pair) if pair else "-"
+        for pair, unit in zip(pairs, units, strict=True)
+    ]
+    values = {f"{name}_{end}": [pair and pair[place] for pair in pairs] for place, end in enumerate(("low", "high"))}
+    return Column(head, cells, spare=spare, values=values)
 
 
 def _number(outcome: Outcome, value: float | None) -> float | None:
