@@ -140,11 +140,11 @@ def _marks(best: Sequence[bool]) -> list[Mark]:
 def _ranks(block: Block, bold: bool) -> Column:
     claimed, measured = block.claimed.averages, block.measured.averages
     texts = _rows(lambda line: (number(claimed[line], 2), number(measured[line], 2)), range(len(block.lines)))
-    lowest = [min((each for each in side if each is not None), default=None) for side in (claimed, measured)]
+    found = [sorted({each for each in side if each is not None}) for side in (claimed, measured)]
     best = [
-        bold and rank is not None and rank == low
+        bold and len(ranks) > 1 and rank == ranks[0]
         for pair in zip(claimed, measured, strict=True)
-        for rank, low in zip(pair, lowest, strict=True)
+        for rank, ranks in zip(pair, found, strict=True)
     ]
     return Column("rank", texts, styles=["bold" * each for each in best], marks=_marks(best))
 
