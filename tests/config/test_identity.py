@@ -248,8 +248,8 @@ def test_an_id_of_0_1_is_kept_for_each_choice(group):
     pinned = {word for overrides, _ in RUN_IDS_OF_0_1 for word in overrides}
     added_since_0_1 = {
         *("data=csv", "data=sklearn", "data=boston_housing", "data=auto_mpg"),
-        *("data=signals", "data=ucr", "data=function", "optimizer=adadelta", "optimizer=nadam"),
-        *("optimizer=lion", "optimizer/schedule=plateau", "optimizer/schedule=piecewise"),
+        *("data=signals", "data=ucr", "data=function", "data=divided_table", "optimizer=adadelta"),
+        *("optimizer=nadam", "optimizer=lion", "optimizer/schedule=plateau", "optimizer/schedule=piecewise"),
         *("training=small", "training=least_loss", "training=stochastic"),
         *(f"model={name}" for name in ("linear", "fcn", "resnet1d", "time_cnn", "mlp_time", "lstm", "pretrained")),
     }

@@ -84,8 +84,7 @@ def test_json_names_the_explanation_also_where_the_other_row_is_not_shown(explai
          rf"'{RECIPE}' \(optimizer\): training\.epochs is 2 here and 3 there; make"),
         (["training"], ["model.hidden=[7]", "optimizer=sgd"], r"is row 2 .*: model\.hidden is \[\d.*\] here and \[7\] "
          r"there; optimizer\.\S+ is .* here and .* there"),
-        (["optimiser", "training"], [], r"has 'optimiser'; neither .* has this key\. Did you mean optimizer\?"),
-        (["training.epoch"], [], r"has 'training\.epoch'; neither .* Did you mean training\.epochs\?"),
+        (["optimiser", "training"], [], r"has 'optimiser'; a configuration has no such section\. Did you mean optimi"),
     ],
 )  # fmt: skip
 def test_rows_differ_in_the_named_group_alone(define, tmp_path, settings, overrides, message):

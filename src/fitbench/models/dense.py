@@ -31,11 +31,19 @@ from fitbench.models.blocks import activation_of, features, logits, normal, pixe
 from fitbench.models.layers import Standardize
 
 
-def softmax(input_shape: tuple[int, int, int], outputs: int, pixel_range: PixelRange) -> keras.Model:
-    """One dense layer: multinomial logistic regression. 7,850 parameters on 28x28x1 and 10 classes."""
+def softmax(
+    input_shape: tuple[int, int, int],
+    outputs: int,
+    pixel_range: PixelRange,
+    output_activation: OutputActivation | None = None,
+) -> keras.Model:
+    """One dense layer: multinomial logistic regression. 7,850 parameters on 28x28x1 and 10 classes.
+
+    With `output_activation` the outputs are squashed, for the mean squared error, as those of `mlp`.
+    """
     images, x = pixels(input_shape, pixel_range)
-    x = layers.Flatten()(x)
-    return keras.Model(images, logits(outputs)(x), name="softmax")
+    squashed = activation_of(output_activation or "linear")
+    return keras.Model(images, logits(outputs, activation=squashed)(layers.Flatten()(x)), name="softmax")
 
 
 def linear(inputs: AnyNumbers, outputs: int, pixel_range: PixelRange) -> keras.Model:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fitbench.config import Config, covered, plain
 from fitbench.config.errors import nearest
-from fitbench.config.nested import has_key, keys_of, leaves
+from fitbench.config.nested import leaves
 from fitbench.errors import RequestError
 from fitbench.tables.definition import Row, Table
 
@@ -56,15 +56,15 @@ def check_configurations(table: Table, configurations: Mapping[str, Config]) -> 
         configurations: of each measured row by its label.
 
     Raises:
-        RequestError: the message names both rows and the first keys, with both values; or the rows do not differ, or a
-            key of the group is in neither configuration.
+        RequestError: the message names both rows and the first keys, with both values; or the rows do not differ, or
+            the section of a key of the group does not exist.
     """
     rows = {row.label: row for row in reversed(table.rows)}
     for row in table.configurations:
         if row.explanation is not None and row.explanation.label in configurations:
             other = rows[row.explanation.label]
             pair = plain(configurations[row.label]), plain(configurations[other.label])
-            _check_group(row, *pair)
+            _check_group(row, pair[0])
             differing = _differing(configurations[row.label], configurations[other.label])
             if not differing:
                 raise RequestError(
@@ -80,14 +80,14 @@ def check_configurations(table: Table, configurations: Mapping[str, Config]) -> 
                 raise RequestError(_other_settings(row, other, keys, *pair))
 
 
-def _check_group(row: Row, values: Mapping[str, Any], others: Mapping[str, Any]) -> None:
-    """Refuse a key of the group that neither configuration has."""
+def _check_group(row: Row, values: Mapping[str, Any]) -> None:
+    """Refuse a key of the group whose section does not exist. A key further down need not be in every model."""
     assert row.explanation is not None
     for key in row.explanation.keys:
-        if not (has_key(values, key) or has_key(others, key)):
+        if key.split(".")[0] not in values:
             raise RequestError(
-                f"row {row.number} ({row.label}): settings.{row.explanation.group} has {key!r}; neither this row nor "
-                f"{row.explanation.label!r} has this key" + nearest(key, keys_of(values) + keys_of(others))
+                f"row {row.number} ({row.label}): settings.{row.explanation.group} has {key!r}; a configuration has no "
+                f"such section{nearest(key, list(values))}"
             )
 
 

@@ -186,11 +186,19 @@ class RowFile(CellFile):
         return self
 
 
-Line = Annotated[Settings, BeforeValidator(lambda value: {} if value is None else value)]
+Line = Annotated[
+    Settings, BeforeValidator(lambda value: {} if value is None else value, json_schema_input_type=Settings | None)
+]
 Lines = Annotated[
     dict[Text, Line], Len(1), Allowed("names, each with what its cells set, such as {MLP: {overrides: [model=mlp]}}")
 ]
-Cell = Annotated[CellFile, BeforeValidator(lambda value: value if isinstance(value, dict) else {"claimed": value})]
+Cell = Annotated[
+    CellFile,
+    BeforeValidator(
+        lambda value: value if isinstance(value, dict) else {"claimed": value},
+        json_schema_input_type=CellFile | OneClaim,
+    ),
+]
 
 
 class MatrixFile(Section):
