@@ -156,6 +156,7 @@ def shown(markdown: str) -> list[str]:
 
 def test_markdown_escapes_what_it_must_and_no_more():
     assert escaped("a|b_c*<x>[y]`\n") == r"a\|b_c\*&lt;x>[y]\`\\n"
+    assert escaped("$x^2$") == r"\$x^2\$"  # no formula
     assert escaped("val_accuracy of mlp-_x_ [1,2] in [a](b)") == r"val_accuracy of mlp-\_x\_ [1,2] in [a]\(b)"
     assert escaped("[a]: b") == r"\[a]: b"
 

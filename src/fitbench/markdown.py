@@ -45,7 +45,7 @@ def _cells(column: Column) -> list[str]:
 
 
 # a _ between letters means nothing; a ( behind ] would make a link, a [ that begins a line the target of one
-_MARKUP = re.compile(r"[\\`*|~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])\(|^[\[>]")
+_MARKUP = re.compile(r"[\\`*|~$]|(?<![^\W_])_|_(?![^\W_])|(?<=\])\(|^[\[>]")
 
 
 def escaped(text: str) -> str:

@@ -78,6 +78,15 @@ def test_a_difference_beyond_the_tolerance_fails_and_names_what_else_differs(sma
     assert [row["result"] for row in rows[1:]] == ["nothing recorded"]
 
 
+def test_a_difference_of_the_tolerance_passes_and_a_run_without_a_value_fails(define, measure, check):
+    table = read(define(unit="percent", tolerance=0.1))
+    measure(table, "softmax", {0: 0.9})
+    status, [row, _], _ = check({"softmax": {0: 0.899}}, table=table)
+    assert (status, row["result"], 0.9 - 0.899 > 0.001) == (0, "within the tolerance", True)
+    status, [row, _], _ = check({"softmax": {0: None}}, table=table)
+    assert (status, row["result"]) == (1, "damaged")
+
+
 def test_people_read_the_difference_in_the_unit_of_the_table(small, measure, check, tmp_path, capsys):
     measure(small, "softmax", {0: 0.9})
     check({"softmax": {0: 0.888}})

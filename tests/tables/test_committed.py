@@ -1,5 +1,6 @@
 """The runs of results.csv beside table.yaml: what they stand in for, and what --write keeps of them."""
 
+import csv
 import json
 import shutil
 from dataclasses import replace
@@ -9,7 +10,7 @@ import pytest
 from fitbench.config import config_id
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.tables import choosing, launching, measured
-from fitbench.tables.committed import committed_runs, with_committed, with_kept
+from fitbench.tables.committed import committed_runs, read_committed, with_committed, with_kept
 from fitbench.tables.outcome import about_committed, outcomes
 from fitbench.tables.reading import read
 from fitbench.tables.table import table as show_table
@@ -89,7 +90,7 @@ def test_write_keeps_runs_of_rows_and_names_those_it_drops(committed, composed, 
     further = replace(known[0], seed=7, row="former label")
     path.write_text(measured.as_csv([*known, further, replace(known[0], row="gone", config_id="00000000")]))
     measure(committed, "softmax", {4: 0.9})
-    records = with_committed(committed, measured.read_runs(committed, composed(committed)))
+    records = with_committed(committed, measured.read_runs(committed, composed(committed)), composed(committed))
     written = with_kept(committed, records, composed(committed))
     assert "no row has the configuration 00000000 of 'gone' now; its 1 run is left out" in capsys.readouterr().err
     kept = [(record.seed, record.value) for record in written if record.value is not None]
@@ -102,7 +103,7 @@ def test_a_mixed_page_says_the_same_as_the_file_it_is_made_of(committed, compose
     from fitbench.tables.record import readme
 
     measure(committed, "softmax", {4: 0.9})
-    records = with_committed(committed, measured.read_runs(committed, composed(committed)))
+    records = with_committed(committed, measured.read_runs(committed, composed(committed)), composed(committed))
     assert sum(record.committed for record in records) == 4
     path = committed.folder / "results.csv"
     path.write_text(measured.as_csv(records))
@@ -119,22 +120,29 @@ def first(text, old, new):
         (lambda text: first(text, ",0.916,", ",1.916,"), "line 2, value is 1.916; expected a number from 0 to 1"),
         (lambda text: first(text, ",0.916,", ",,"), "line 2, value is None; expected a number from 0 to 1"),
         (lambda text: first(text, ",0.916,", ",high,"), "line 2, value: "),
-        (lambda text: text + "<<<<<<< HEAD\n", "line 12, metric: Field required"),
+        (lambda text: text + "<<<<<<< HEAD\n", "line 12 has fewer fields than the first line"),
         (lambda text: first(text, "\nsoftmax", ",x\nsoftmax").replace(",0.916,", ",0.916,1,2,3,", 1), "line 2"),
         (lambda text: text + text.splitlines()[1] + "\n", "line 12 is of the same run as another line"),
+        (lambda text: first(text, "softmax,", "another label,") + text.splitlines()[1].replace("0.916", "0.9") + "\n",
+         "line 12, value is 0.9; another line of the same run has 0.916"),
+        (lambda text: text.rstrip()[: text.rstrip().index("0.917") + 4], "line 3 has fewer fields than the first line"),
+        (lambda text: first(text, ",finished,", ",Finished,"), "line 2 has a value, and its state is 'Finished'; exp"),
+        (lambda text: first(text, ",10000,", ",-3,"), "line 2, test_examples: Input should be greater than 0"),
+        (lambda text: first(text, ",83.0,", ",inf,"), "line 2, seconds: Input should be a finite number"),
+        (lambda text: first(text, ",10000,,", ",10000,nan,"), "line 2, bootstrap_deviation: Input should be a fini"),
         (lambda text: text.splitlines()[0] + "\n", None),
-        (lambda text: "", "not a results.csv: its first line lacks row, metric"),
+        (lambda text: "", "not a results.csv: its first line lacks row, config_id, seed"),
         (lambda text: "\x00" + text, "not a results.csv: its first line lacks row;"),
     ],
-)
+)  # fmt: skip
 def test_a_damaged_file_is_one_clear_error(committed, tmp_path, damage, message):
     path = committed.folder / "results.csv"
     path.write_text(damage(path.read_text()))
     if message is None:
-        assert with_committed(committed, []) == []
+        assert with_committed(committed, [], {}) == []
         return
     with pytest.raises(FitbenchError) as error:
-        with_committed(committed, [])
+        with_committed(committed, [], {})
     assert f"{path}: {message}" in str(error.value)
     assert str(error.value).endswith("restore it from git")
 
@@ -153,7 +161,7 @@ def test_a_file_that_is_no_text_is_named(committed):
     path = committed.folder / "results.csv"
     path.write_bytes(b"row,metric\n\xff\xfe,x\n")
     with pytest.raises(FitbenchError, match=r"results\.csv: cannot be read"):
-        with_committed(committed, [])
+        with_committed(committed, [], {})
 
 
 def test_an_installed_table_is_not_written(small, monkeypatch, tmp_path):
@@ -176,6 +184,103 @@ def test_shipped_tables_are_found_from_anywhere(tmp_path, monkeypatch):
 def test_runs_of_a_configuration_of_another_label_count(committed, composed, define):
     renamed = read(define([{"label": "new name", "claimed": "8.4", "overrides": ["model=softmax"]}]))
     [config] = composed(renamed).values()
-    records = with_committed(renamed, measured.read_runs(renamed, {"new name": config}))
+    records = with_committed(renamed, measured.read_runs(renamed, {"new name": config}), {"new name": config})
     assert [record.row for record in records if record.committed] == ["new name"] * 4
     assert records[0].config_id == config_id(config)
+
+
+def without(path, *columns):
+    """Take columns out of a results.csv."""
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        rows, names = list(reader), [name for name in reader.fieldnames if name not in columns]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_a_file_of_version_0_1_has_the_metric_of_the_row_and_one_of_a_spreadsheet_a_mark_at_its_beginning(
+    committed, composed, define
+):
+    path = committed.folder / "results.csv"
+    without(path, "metric", "fold", "bootstrap_deviation", "threads", "definition")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    configs = composed(committed)
+    records = with_committed(committed, measured.read_runs(committed, configs), configs)
+    assert [(record.metric, record.value) for record in records if record.committed] == [
+        ("test_accuracy", value) for value in (0.916, 0.917, 0.915, 0.916)
+    ]
+    entry = {"unit": "percent", "tolerance": 1.0}
+    metrics = [{"metric": "accuracy", **entry}, {"metric": "macro_f1", **entry}]
+    claimed = {"accuracy": "91.6", "macro_f1": "91"}
+    rows = [{"label": "softmax", "claimed": claimed, "overrides": ["model=softmax"]}]
+    several = read(define(rows, unit=..., metrics=metrics))
+    with pytest.raises(FitbenchError, match="line 2 has no metric, of which this table has several"):
+        read_committed(several)
+
+
+TWINS = [
+    {"label": "other examples", "claimed": "0.5", "overrides": ["model=mlp"], "test_set": "other"},
+    {"label": "same examples", "claimed": "0.5", "overrides": ["model=mlp"]},
+]
+
+
+@pytest.fixture
+def twins(define, composed):
+    """Two rows of one configuration, of which one has a bootstrap, with results.csv; and the same rows renamed."""
+    settings = {"metric": "macro_f1", "unit": "value", "tolerance": 0.05, "seeds": 3}
+    renamed = read(define([{**row, "label": f"renamed: {row['label']}"} for row in TWINS], **settings))
+    table = read(define(TWINS, **settings))
+    records = [
+        measured.Record(row.label, "test_macro_f1", config_id(composed(table)[row.label]), seed, None, "finished",
+                        0.5 + seed / 1000, 10_000, deviation)
+        for row, deviation in zip(table.rows, (0.01, None), strict=True) for seed in (0, 1, 2, 7)
+    ]  # fmt: skip
+    (table.folder / "results.csv").write_text(measured.as_csv(records))
+    return table, renamed
+
+
+def test_rows_of_one_configuration_have_each_its_own_bootstrap(twins, composed):
+    for table in twins:
+        configs = composed(table)
+        records = with_committed(table, measured.read_runs(table, configs), configs)
+        assert [outcome.verdict for outcome in outcomes(table, records)] == ["reproduced", "reproduced"]
+
+
+def test_what_is_written_after_both_rows_of_one_configuration_are_renamed_can_be_read(twins, composed):
+    _, renamed = twins
+    configs = composed(renamed)
+    records = with_committed(renamed, measured.read_runs(renamed, configs), configs)
+    (renamed.folder / "results.csv").write_text(measured.as_csv(with_kept(renamed, records, configs)))
+    assert {record.seed for record in read_committed(renamed)} == {0, 1, 2, 7}
+
+
+def test_a_column_of_a_newer_version_is_not_lost(committed, tmp_path):
+    path = committed.folder / "results.csv"
+    head, *lines = path.read_text().splitlines()
+    newer = "\n".join([f"{head},energy", *(f"{line},7" for line in lines)])
+    path.write_text(newer)
+    show_table(str(committed.folder), outputs=tmp_path)
+    with pytest.raises(FitbenchError, match=r"columns that this version of fitbench does not know.*: energy; use"):
+        show_table(str(committed.folder), outputs=tmp_path, write=True)
+    assert path.read_text() == newer
+
+
+def test_a_metric_that_is_only_in_results_csv_needs_no_launch(define, composed, measure):
+    entry = {"unit": "percent", "tolerance": 1.0}
+    row = {"label": "net", "claimed": "91", "overrides": ["model=softmax"]}
+    single = read(define([row], seeds=1, metric="accuracy", **entry))
+    measure(single, "net", {0: 0.9})
+    claimed = {"accuracy": "91", "log_loss": "0.3"}
+    table = read(define([{**row, "claimed": claimed}], seeds=1, unit=..., metrics=[
+        {"metric": "accuracy", **entry}, {"metric": "log_loss", "unit": "value", "tolerance": 0.1}
+    ]))  # fmt: skip
+    [folder] = (run for run in measured.runs(composed(table)["net"], table.rows[0]))
+    result = json.loads((folder[2] / "result.json").read_text())
+    result["metrics"].pop("test_log_loss", None)
+    (folder[2] / "result.json").write_text(json.dumps(result))
+    assert committed_runs(table, composed(table)) == set()
+    known = measured.Record("net", "test_log_loss", config_id(composed(table)["net"]), 0, None, "finished", 0.3)
+    (table.folder / "results.csv").write_text(measured.as_csv([known]))
+    assert committed_runs(table, composed(table)) == {("net", 0, None)}

@@ -98,6 +98,12 @@ def test_rows_differ_in_the_named_group_alone(define, tmp_path, settings, overri
         configurations(table, tmp_path)
 
 
+def test_a_row_of_the_same_configuration_explains_nothing(define, tmp_path):
+    twin = {**LONGER, "overrides": BY_THE_BOOK["overrides"], "seeds": 7}
+    with pytest.raises(RequestError, match=r"row 2 \(longer\), which has the same configuration, so it explains noth"):
+        configurations(read(define([BY_THE_BOOK, twin], settings={RECIPE: ["training"]})), tmp_path)
+
+
 def test_rows_that_explain_chosen_ones_are_found(explained):
     from fitbench.tables.choosing import part
 

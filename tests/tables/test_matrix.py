@@ -13,7 +13,7 @@ from fitbench.errors import RequestError
 from fitbench.tables import rendering
 from fitbench.tables.chart import matrix_chart
 from fitbench.tables.matrix import blocks
-from fitbench.tables.matrix_tables import sign
+from fitbench.tables.matrix_tables import matrix_tables, sign
 from fitbench.tables.record import readme
 from fitbench.tables.table import table as show_table
 from fitbench.tables.verdict import EvaluationSets, judge
@@ -89,6 +89,14 @@ def test_a_line_without_claims_does_not_count_in_their_ranks_and_one_without_run
     text = rendering.text(matrix, list(map(changed, matrix_outcomes)), "markdown")
     assert "Claimed ranks of test accuracy, %: over 3 of 4 columns, without softmax." in text
     assert "Measured ranks of test accuracy, %: none, because no column is complete." in text
+
+
+def test_ranks_that_are_all_equal_are_not_bold(matrix, matrix_outcomes):
+    tied = [replace(one, judgement=judge(None, [0.8] * 3, 0.01, EvaluationSets(1, True))) for one in matrix_outcomes]
+    [ranks, _] = [each.columns[-1] for each in matrix_tables(matrix, tied, "markdown")]
+    assert [(cell, str(mark)) for cell, mark in zip(ranks.cells, ranks.marks, strict=True)] == [
+        ("1.50", "bold"), ("2.00", ""), ("1.50", "bold"), ("2.00", ""), ("3.00", ""), ("2.00", ""),
+    ]  # fmt: skip
 
 
 def test_a_part_of_the_rows_has_their_lines_and_columns_alone(matrix, matrix_outcomes):

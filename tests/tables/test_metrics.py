@@ -1,6 +1,7 @@
 """Tables of other metrics than accuracy, from table.yaml to the verdict."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from fitbench.composition import Composer
 from fitbench.errors import RequestError
 from fitbench.tables import launching, measured, rendering
 from fitbench.tables.bootstrap import deviation
+from fitbench.tables.committed import with_committed
 from fitbench.tables.composing import configurations
 from fitbench.tables.reading import read
 from fitbench.tables.record import readme
@@ -359,3 +361,33 @@ def test_the_loss_has_no_bootstrap(table_of, predicted, look):
     table = table_of("0.3", metric="loss", unit="value", test_set="other")
     predicted(table, lambda labels, probabilities: 0.3)
     assert look(table)[0].records[0].reason == "no bootstrap: loss is not computed from predictions"
+
+
+# -- other definitions ------------------------------------------------------------------------------------------------
+
+
+def test_a_metric_of_another_target_does_not_take_the_values_of_the_former_one(own_metric, table_of, predicted, look):
+    settings = {"metric": "kappa", "unit": "value", "test_set": "same"}
+    predicted(table_of("0.8", overrides=["data=digits", KAPPA], **settings), lambda labels, probabilities: 0.8)
+    own_metric.write_text(f"{CODE}\nother = kappa\n")
+    table = table_of("0.8", overrides=["data=digits", KAPPA.replace("metric.kappa", "metric.other")], **settings)
+    with pytest.raises(RequestError, match=r"the metric kappa was table_metric\.kappa \{\} and is table_metric\.other"):
+        look(table)
+
+
+def test_values_of_results_csv_are_not_mixed_with_those_of_another_definition(
+    own_metric, table_of, predicted, composed
+):
+    table = table_of("0.8", metric="kappa", unit="value", overrides=["data=digits", KAPPA])
+    predicted(table, lambda labels, probabilities: 0.8)
+    configs = composed(table)
+    records = measured.read_runs(table, configs)
+    path, former = table.folder / "results.csv", [replace(one, definition=f"{one.definition}0") for one in records]
+    path.write_text(measured.as_csv(former))
+    assert with_committed(table, records, configs) == records
+    missing = [replace(records[0], state="missing", value=None, definition=""), *records[1:]]
+    message = r"kappa has different definitions in the runs of this table; --run --anew .*:\n.*, such as results\.csv\n"
+    with pytest.raises(RequestError, match=message):
+        with_committed(table, missing, configs)
+    path.write_text(measured.as_csv([replace(one, definition="") for one in records]))  # of an earlier version
+    assert with_committed(table, missing, configs)[0].committed

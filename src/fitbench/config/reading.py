@@ -56,7 +56,8 @@ def sweep_from_hydra(composed: DictConfig) -> Sweep:
 def _values(composed: DictConfig) -> dict[Any, Any]:
     """What Hydra composed as plain nested values, without what is no part of a run: Hydra's own section and `sweep`."""
     sweep_section.refuse(composed)
-    own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key not in ("hydra", sweep_section.KEY)])
+    keys = [str(key) for key in composed if key not in ("hydra", sweep_section.KEY)]
+    own = composed if len(keys) == len(composed) else OmegaConf.masked_copy(composed, keys)
     check_constant(own)
     check_extent(own)
     return _brought_up_to_date(resolved(own))

@@ -18,12 +18,14 @@ from fitbench.tables import launching
 from fitbench.tables.committed import RunKey
 from fitbench.tables.definition import FILE, Row, Table
 from fitbench.tables.measured import Record, read_runs
+from fitbench.tables.reading import ROUNDING
 from fitbench.tables.units import Unit
 from fitbench.text import clean, counted, number
 
 SUFFIX = "-check"  # of the study of the runs that are trained for the comparison
 FIRST_FOLDS = (None, 0)  # of a seed, the run without folds or the first fold
 SAME, WITHIN, DIFFERS, NOT_RECORDED = "the same", "within the tolerance", "differs", "nothing recorded"
+CONFIRMED = (SAME, WITHIN, NOT_RECORDED)  # results after which the exit status is 0
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Comparison:
             return self.anew.state
         if self.difference == 0:
             return SAME
-        return WITHIN if abs(self.difference) <= self.row.measure.tolerance else DIFFERS
+        return WITHIN if abs(self.difference) <= self.row.measure.tolerance * (1 + ROUNDING) else DIFFERS
 
     @property
     def sentence(self) -> str:
@@ -85,7 +87,7 @@ def check(
         format: one of `formats.FORMATS`.
 
     Returns:
-        the exit status: 1 if a value differs by more than the tolerance of its row.
+        the exit status: 1 if a value differs by more than the tolerance of its row, or a new run has none.
 
     Raises:
         RequestError: no run of these rows is finished, or an override would change the runs.
@@ -111,7 +113,7 @@ def check(
     _print(table, comparisons, format)
     if failures:
         raise SweepFailed("; ".join(failures))
-    return int(any(each.result == DIFFERS for each in comparisons))
+    return int(any(each.result not in CONFIRMED for each in comparisons))
 
 
 # -- what is trained --------------------------------------------------------------------------------------------------

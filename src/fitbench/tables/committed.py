@@ -11,41 +11,61 @@ from fitbench.config import Config, config_id
 from fitbench.errors import FitbenchError
 from fitbench.record.folder import State
 from fitbench.tables.definition import Table
-from fitbench.tables.measured import FILE, REMEDY, Record, read_csv, read_runs
-from fitbench.text import clean, counted
+from fitbench.tables.measured import FILE, REMEDY, Record, check_definitions, read_csv, read_runs, unknown_columns
+from fitbench.text import clean, counted, first_of
 
 RunKey = tuple[str, int, int | None]  # the label of a row, the seed, the fold
+Value = tuple[str, str, int, int | None]  # the configuration, the metric, the seed, the fold
 
 
-def with_committed(table: Table, records: Sequence[Record]) -> list[Record]:
+def with_committed(table: Table, records: Sequence[Record], configurations: Mapping[str, Config]) -> list[Record]:
     """The records, with those of results.csv in place of runs that are not recorded here.
 
     A record of results.csv counts if its run has the configuration, the seed and the fold of this one. Its label may be
-    another. A run folder counts before results.csv, unless the run has not finished.
+    another. A run folder counts before results.csv, unless it has no value.
+
+    Args:
+        table: the table.
+        records: those of its runs.
+        configurations: of each measured row by its label.
 
     Raises:
         FitbenchError: results.csv is damaged.
+        RequestError: as `measured.check_definitions`.
     """
-    committed = {_run_of(record): record for record in read_committed(table)}
+    committed: dict[Value, list[Record]] = {}
+    for record in read_committed(table):
+        committed.setdefault(_value_of(record), []).append(record)
     merged = []
     for record in records:
-        known = None if record.state == State.finished.value else committed.get(_run_of(record))
-        merged.append(record if known is None else replace(known, row=record.row, committed=True))
+        known = [] if record.state == State.finished.value else committed.get(_value_of(record), [])
+        merged.append(replace(_nearest(record.row, known), row=record.row, committed=True) if known else record)
+    check_definitions(merged, configurations)
     return merged
 
 
+def _nearest(label: str, records: Sequence[Record]) -> Record:
+    """Of the records of one value that of this label, or else one with the bootstrap's deviation if there is any."""
+    return min(records, key=lambda record: (record.row != clean(label), record.bootstrap_deviation is None))
+
+
 def committed_runs(table: Table, configurations: Mapping[str, Config]) -> set[RunKey]:
-    """The runs of which results.csv has every metric of their row, and a run folder has none.
+    """The runs of which results.csv has every metric of their row, but for those that a run folder has.
 
     Raises:
         FitbenchError: results.csv is damaged.
+        RequestError: as `with_committed`.
     """
     if not read_committed(table):
         return set()
-    by_run: dict[RunKey, list[bool]] = {}
-    for record in with_committed(table, read_runs(table, configurations)):
-        by_run.setdefault((record.row, record.seed, record.fold), []).append(record.committed)
-    return {run for run, committed in by_run.items() if all(committed)}
+    by_run: dict[RunKey, list[Record]] = {}
+    for record in with_committed(table, read_runs(table, configurations), configurations):
+        by_run.setdefault((record.row, record.seed, record.fold), []).append(record)
+    return {
+        run
+        for run, of_run in by_run.items()
+        if any(record.committed for record in of_run) and all(record.state == State.finished.value for record in of_run)
+    }
 
 
 def with_kept(table: Table, records: Sequence[Record], configurations: Mapping[str, Config]) -> list[Record]:
@@ -55,25 +75,32 @@ def with_kept(table: Table, records: Sequence[Record], configurations: Mapping[s
     that no row has are named on stderr, and are not among the records.
 
     Raises:
-        FitbenchError: results.csv is damaged.
+        FitbenchError: results.csv is damaged, or has columns that only a newer version knows.
     """
+    committed, path = read_committed(table), table.folder / FILE
+    if committed and (unknown := unknown_columns(path)):
+        raise FitbenchError(
+            f"{path} has columns that this version of fitbench does not know, and would lose: {first_of(unknown)}; "
+            "use the version that has written the file, or remove the columns"
+        )
     labels: dict[str, list[str]] = {}
     for label, config in configurations.items():
         labels.setdefault(config_id(config), []).append(label)
-    own = {_run_of(record) for record in records}
-    kept: list[Record] = []
+    own = {_value_of(record) for record in records}
+    kept: dict[tuple[str, Value], Record] = {}
     dropped: dict[tuple[str, str], set[tuple[int, int | None]]] = {}
-    for record in read_committed(table):
+    for record in committed:
         if (of_rows := labels.get(record.config_id)) is None:
             dropped.setdefault((record.row, record.config_id), set()).add((record.seed, record.fold))
-        elif _run_of(record) not in own:
-            kept.append(record if record.row in of_rows else replace(record, row=of_rows[0]))
+        elif _value_of(record) not in own:
+            label = record.row if record.row in map(clean, of_rows) else of_rows[0]
+            kept.setdefault((label, _value_of(record)), replace(record, row=label))
     for (label, identity), of_row in dropped.items():
         sys.stderr.write(
             f"fitbench: {FILE}: no row has the configuration {identity} of {clean(label)!r} now; its "
             f"{counted(len(of_row), 'run')} {'is' if len(of_row) == 1 else 'are'} left out\n"
         )
-    return [*records, *kept]
+    return [*records, *kept.values()]
 
 
 def read_committed(table: Table) -> list[Record]:
@@ -85,25 +112,56 @@ def read_committed(table: Table) -> list[Record]:
     path = table.folder / FILE
     if not path.is_file():
         return []
-    metrics = {measure.name: measure.metric for measure in table.measures}
-    found: dict[tuple[str, ...], Record] = {}
-    for line, record in enumerate(read_csv(path), 2):
-        if record.state != State.finished.value:
-            continue
-        metric, value = metrics.get(record.metric), record.value
-        low, high = (-math.inf, math.inf) if metric is None else (metric.low, metric.high)
-        if value is None or not math.isfinite(value) or not low <= value <= high:
-            raise FitbenchError(f"{path}: line {line}, value is {value}; expected {_expected(low, high)}; {REMEDY}")
-        run = (record.row, *map(str, _run_of(record)))
-        if run in found:
-            raise FitbenchError(f"{path}: line {line} is of the same run as another line; {REMEDY}")
-        found[run] = record
-    return list(found.values())
+    ranges = {measure.name: (measure.metric.low, measure.metric.high) for measure in table.measures}
+    found: dict[Value, dict[str, Record]] = {}
+    for line, stated in enumerate(read_csv(path), 2):
+        record = stated if stated.metric else replace(stated, metric=_only_metric(table, stated.row))
+        try:
+            if _has_value(record, *ranges.get(record.metric, (-math.inf, math.inf))):
+                _add(record, found.setdefault(_value_of(record), {}))
+        except ValueError as error:
+            raise FitbenchError(f"{path}: line {line}{error}; {REMEDY}") from None
+    return [record for of_value in found.values() for record in of_value.values()]
+
+
+def _only_metric(table: Table, label: str) -> str:
+    """The metric of a results.csv without a column for it: that of the row, or of the whole table; '' of several."""
+    names = {measure.name for measure in table.measures_of(label) or table.measures}
+    return names.pop() if len(names) == 1 else ""
+
+
+def _has_value(record: Record, low: float, high: float) -> bool:
+    """Whether a record of results.csv is that of a finished run.
+
+    Raises:
+        ValueError: it contradicts itself, or its value is not in this range.
+    """
+    value, is_finished = record.value, record.state == State.finished.value
+    if not record.metric:
+        raise ValueError(" has no metric, of which this table has several")
+    if value is not None and not is_finished:
+        raise ValueError(f" has a value, and its state is {clean(record.state)!r}; expected {State.finished.value!r}")
+    if is_finished and (value is None or not math.isfinite(value) or not low <= value <= high):
+        raise ValueError(f", value is {value}; expected {_expected(low, high)}")
+    return is_finished
+
+
+def _add(record: Record, of_value: dict[str, Record]) -> None:
+    """Add a record to those of the same value by their labels.
+
+    Raises:
+        ValueError: one has the same label, or another number.
+    """
+    if record.row in of_value:
+        raise ValueError(" is of the same run as another line")
+    if other := next((one for one in of_value.values() if one.value != record.value), None):
+        raise ValueError(f", value is {record.value}; another line of the same run has {other.value}")
+    of_value[record.row] = record
 
 
 def _expected(low: float, high: float) -> str:
     return "a number" if math.isinf(low) and math.isinf(high) else f"a number from {low:g} to {high:g}"
 
 
-def _run_of(record: Record) -> tuple[str, str, int, int | None]:
+def _value_of(record: Record) -> Value:
     return record.config_id, record.metric, record.seed, record.fold

@@ -40,7 +40,8 @@ def check(rows: Sequence[Row]) -> None:
 def with_explaining(whole: Table, chosen: Table) -> Table:
     """The chosen rows of a table, and those that explain them."""
     labels = {row.explanation.label for row in chosen.rows if row.explanation is not None}
-    rows = tuple(row for row in whole.rows if row in chosen.rows or row.label in labels)
+    keys = {row.key for row in chosen.rows}
+    rows = tuple(row for row in whole.rows if row.key in keys or row.label in labels)
     return replace(chosen, rows=rows)
 
 
@@ -55,8 +56,8 @@ def check_configurations(table: Table, configurations: Mapping[str, Config]) -> 
         configurations: of each measured row by its label.
 
     Raises:
-        RequestError: the message names both rows and the first keys, with both values; or the section of a
-            key of the group does not exist.
+        RequestError: the message names both rows and the first keys, with both values; or the rows do not differ, or
+            the section of a key of the group does not exist.
     """
     rows = {row.label: row for row in reversed(table.rows)}
     for row in table.configurations:
@@ -64,9 +65,15 @@ def check_configurations(table: Table, configurations: Mapping[str, Config]) -> 
             other = rows[row.explanation.label]
             pair = plain(configurations[row.label]), plain(configurations[other.label])
             _check_group(row, pair[0])
+            differing = _differing(configurations[row.label], configurations[other.label])
+            if not differing:
+                raise RequestError(
+                    f"row {row.number} ({row.label}): explained_by is row {other.number} ({other.label}), which has "
+                    "the same configuration, so it explains nothing"
+                )
             keys = [
                 key
-                for key in _differing(configurations[row.label], configurations[other.label])
+                for key in differing
                 if not any(f"{key}.".startswith(f"{of_group}.") for of_group in row.explanation.keys)
             ]
             if keys:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
-from fitbench import columns, quantities
+from fitbench import columns, metrics, quantities, user_metrics
 from fitbench.columns import Column
 from fitbench.config import Config, config_id, each_fold
 from fitbench.errors import FitbenchError, RequestError
@@ -25,8 +25,10 @@ from fitbench.text import clean
 
 FILE = "results.csv"
 REMEDY = "fitbench table --write writes this file; restore it from git"
-NEEDED = ("row", "metric", "config_id", "seed", "fold", "state", "value")  # columns of every results.csv
+NEEDED = ("row", "config_id", "seed", "state", "value")  # columns of every results.csv
 MISSING, DAMAGED, NOT_EVALUATED, UNDEFINED = "missing", "damaged", "not evaluated", "undefined"
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Record:
 
     Attributes:
         row: the label.
-        metric: the name in result.json, as 'test_accuracy'.
+        metric: the name in result.json, as 'test_accuracy'; '' in a results.csv of version 0.1.
         config_id, seed, fold: of the run.
         state: that of the run; or 'missing' without a folder, 'damaged' if the run is finished and result.json cannot
             be read, 'not evaluated' if it lacks the metric, 'undefined' if the metric is null there.
@@ -44,6 +46,7 @@ class Record:
         bootstrap_deviation: the standard deviation of the value over samples of the test examples; None for a
             proportion, and where the claim is on the same test examples.
         threads: how many CPU threads the run computed with; '' where it has not recorded them.
+        definition: of the metric, as in `metric_info` of result.json; '' where results.csv does not have it.
         reason: why a run failed or is damaged, or why there is no bootstrap.
         committed: whether it is from results.csv, and not from a run folder; no column of results.csv.
     """
@@ -51,21 +54,22 @@ class Record:
     row: str
     metric: str
     config_id: str
-    seed: int
-    fold: int | None
+    seed: NonNegativeInt
+    fold: NonNegativeInt | None
     state: str
     value: float | None = None
-    test_examples: int | None = None
-    bootstrap_deviation: float | None = None
-    parameters: int | None = None
-    seconds: float | None = None
-    epochs: int | None = None
+    test_examples: PositiveInt | None = None
+    bootstrap_deviation: Amount | None = None
+    parameters: NonNegativeInt | None = None
+    seconds: Amount | None = None
+    epochs: NonNegativeInt | None = None
     data_sha256: str = ""
     device: str = ""
     threads: str = ""
     versions: str = ""
     commit: str = ""
     finished_at: str = ""
+    definition: str = ""
     reason: str = ""
     committed: bool = False
 
@@ -76,24 +80,42 @@ def read_runs(table: Table, configurations: Mapping[str, Config]) -> list[Record
     Of a finished run result.json is read. One that cannot be read is named on stderr, and counts as not finished.
 
     Raises:
-        RequestError: the runs have different definitions of the metric.
+        RequestError: as `check_definitions`.
     """
     records = []
-    definitions: dict[str, dict[str, Path]] = {}
     for row in table.rows:
         if row.measured:
             config = configurations[row.label]
             identity, name = config_id(config), row.measure.name
-            for seed, fold, folder in runs(config, row):
-                record, definition = _read(folder, Record(row.label, name, identity, seed, fold, MISSING), row)
-                records.append(record)
-                if definition is not None:
-                    definitions.setdefault(row.measure.metric.name, {}).setdefault(definition, folder)
+            records += [
+                _read(folder, Record(row.label, name, identity, seed, fold, MISSING), row)
+                for seed, fold, folder in runs(config, row)
+            ]
+    check_definitions(records, configurations)
+    return records
+
+
+def check_definitions(records: Iterable[Record], configurations: Mapping[str, Config]) -> None:
+    """Refuse values of a metric that are of several definitions, or of another one than the configuration states.
+
+    Raises:
+        RequestError: the message names the definitions, and where each is from.
+    """
+    definitions: dict[str, dict[str, str]] = {}
+    for record in records:
+        found = definitions.setdefault(name := metrics.split(record.metric)[1], {})
+        if record.definition and record.definition not in found:
+            config = configurations[record.row]
+            place = FILE if record.committed else str(run_folder(config, record.seed, record.fold))
+            stated = {name: config.metrics.get(name)}
+            if difference := user_metrics.redefined(stated, {name: record.definition}):
+                raise RequestError(f"{place}: {difference}; give the metric as it is now another name")
+            found[record.definition] = place
     for name, found in definitions.items():
         if len(found) > 1:
-            texts = "".join(f"\n  {definition!r:.200}, such as {folder}" for definition, folder in found.items())
-            raise RequestError(f"{name} has different definitions in the runs of this table:{texts}")
-    return records
+            texts = "".join(f"\n  {definition!r:.200}, such as {place}" for definition, place in found.items())
+            anew = f"; --run --anew measures those of {FILE} anew" if FILE in found.values() else ""
+            raise RequestError(f"{name} has different definitions in the runs of this table{anew}:{texts}")
 
 
 def has_value(folder: Path, name: str) -> bool:
@@ -114,26 +136,26 @@ def run_folder(config: Config, seed: int, fold: int | None) -> Path:
     return folder_of(config.model_copy(update={"seed": seed, "fold": fold}))
 
 
-def _read(folder: Path, about: Record, row: Row) -> tuple[Record, str | None]:
-    """The record of a run, and the definition of the metric that the run has."""
+def _read(folder: Path, about: Record, row: Row) -> Record:
+    """The record of a run."""
     try:
         if not exists(folder):
-            return about, None
+            return about
         state = state_of(folder)
         if state is State.failed:
-            return replace(about, state=state.value, reason=error_line(folder) or ""), None
+            return replace(about, state=state.value, reason=error_line(folder) or "")
         if state is not State.finished:
-            return replace(about, state=state.value), None
+            return replace(about, state=state.value)
         result = reading.read_result(folder)
         if (name := row.measure.name) not in result["metrics"]:
             reason = f"{name} is not in result.json; fitbench table --run adds it"
-            return replace(about, state=NOT_EVALUATED, reason=reason), None
+            return replace(about, state=NOT_EVALUATED, reason=reason)
         definition = _definition(result, row.measure.metric)
-        return _finished(result, about, folder, row), definition
+        return replace(_finished(result, about, folder, row), definition=definition)
     except FitbenchError as error:
         reason = str(error).removeprefix(f"{folder}/")
         sys.stderr.write(f"fitbench: {clean(folder)} does not count: {clean(reason)}\n")
-        return replace(about, state=DAMAGED, reason=reason), None
+        return replace(about, state=DAMAGED, reason=reason)
 
 
 def _definition(result: Mapping[str, Any], metric: Metric) -> str:
@@ -186,28 +208,39 @@ def _finished(result: Mapping[str, Any], about: Record, folder: Path, row: Row) 
 # -- results.csv ------------------------------------------------------------------------------------------------------
 
 
+COLUMNS = tuple(field.name for field in fields(Record) if field.name != "committed")
+
+
 def as_csv(records: Sequence[Record]) -> str:
     """The records as CSV, one line each; numbers in full."""
-    names = [field.name for field in fields(Record) if field.name != "committed"]
-    values = {name: [getattr(record, name) for record in records] for name in names}
+    values = {name: [getattr(record, name) for record in records] for name in COLUMNS}
     return columns.as_csv([Column("", [], values=values)], clean)
 
 
+def unknown_columns(path: Path) -> list[str]:
+    """The columns of a results.csv that a record does not have, as those that a newer version writes."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [name for name in next(csv.reader(file), []) if name not in COLUMNS]
+
+
 def read_csv(path: Path) -> list[Record]:
-    """The records of a results.csv. An empty field is the default of its attribute.
+    """The records of a results.csv. An empty field, and a column that is not there, is the default of its attribute.
 
     Raises:
         FitbenchError: it cannot be read, or it is not what fitbench wrote.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             if missing := [name for name in NEEDED if name not in (reader.fieldnames or ())]:
                 raise FitbenchError(f"{path}: not a results.csv: its first line lacks {', '.join(missing)}; {REMEDY}")
-            lines = [{key: value for key, value in line.items() if value} for line in reader]
-        if longer := [number for number, line in enumerate(lines, 2) if None in line]:
-            raise FitbenchError(f"{path}: line {longer[0]} has more fields than the first line; {REMEDY}")
-        return TypeAdapter(list[Record]).validate_python([{"fold": None, **line} for line in lines])
+            lines = list(reader)
+        for number, line in enumerate(lines, 2):
+            if None in line or None in line.values():
+                kind = "more" if None in line else "fewer"
+                raise FitbenchError(f"{path}: line {number} has {kind} fields than the first line; {REMEDY}")
+        stated = [{key: value for key, value in line.items() if value} for line in lines]
+        return TypeAdapter(list[Record]).validate_python([{"metric": "", "fold": None, **line} for line in stated])
     except (OSError, UnicodeError, csv.Error) as error:
         raise FitbenchError(f"{path}: cannot be read ({error}); {REMEDY}") from error
     except ValidationError as error:

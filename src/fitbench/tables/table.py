@@ -60,7 +60,8 @@ def table(
     wanted, composed = view.wanted, view.configurations
     if asked.check:
         return checking.check(wanted, composed, _records(view), overrides, format)
-    left_out = set() if asked.anew else committed_runs(wanted, composed)
+    launched = (asked.run or asked.dry_run) and not asked.anew
+    left_out = committed_runs(wanted, composed) if launched else set()
     if asked.dry_run:
         return planning.dry_run(wanted, composed, overrides, format, left_out)
     if asked.run:
@@ -105,12 +106,13 @@ def _view(table: Table, rows: Sequence[str] | None, seeds: int | None, outputs: 
 def _records(view: _View) -> list[Record]:
     table, composed = view.needed, view.configurations
     records = with_deviations(table, read_runs(table, composed), composed)
-    return records if view.asked.anew else with_committed(table, records)
+    return records if view.asked.anew else with_committed(table, records, composed)
 
 
 def _show(view: _View, format: str) -> None:
     records = _records(view)
-    results = [one for one in outcomes(view.needed, records) if one.row in view.wanted.rows]
+    wanted = {row.key for row in view.wanted.rows}
+    results = [one for one in outcomes(view.needed, records) if one.row.key in wanted]
     rendering.print_table(view.wanted, results, format, view.asked.caption, view.asked.notes)
     if view.asked.write:
         from fitbench.tables.record import write_record
