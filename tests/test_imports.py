@@ -35,7 +35,7 @@ COMMANDS = {
     # command: what it prints, and what it may import
     "show": ("Most confident mistakes", ()),
     "diff": ("The same results, to the last bit", ()),
-    "table": ("softmax,8.4,8.4,", ()),
+    "table": ("softmax,test_accuracy,8.4,8.4,", ()),
     "evaluate": ("120 training examples, 2 folds, 1 seed", ()),
     "load_runs": ("6 30 True", ("pandas",)),
     "publish_tensorboard": ("1 new", ("pandas", "matplotlib")),  # pictures are drawn
