@@ -463,7 +463,7 @@ def table(
         flag("--run", help="train missing runs first; overrides such as workers=2 may follow, also behind --check"),
     ] = False,
     write: Annotated[
-        bool, flag("--write", help="update README.md, results.csv and the plot beside table.yaml")
+        bool, flag("--write", help="update README.md, results.csv and the charts beside table.yaml")
     ] = False,
     rows: Annotated[
         list[str] | None,
@@ -486,7 +486,7 @@ def table(
     """Show a published table: claimed beside measured values, with a verdict.
 
     Runs that have no folder in --outputs are taken from results.csv beside table.yaml. --check records its runs in the
-    study STUDY-check. The exit status is 1 if a value differs by more than the tolerance.
+    study STUDY-check; its exit status is 1 if a value differs by more than the tolerance.
     """
     from fitbench.tables.table import table as show_table
 

@@ -29,7 +29,7 @@ FILLS = {  # by the verdict
     "worse, explained by another row": "#e4dcf3",
     "inconclusive": "#fbebb5",
 }
-TITLE = "claimed above, measured below; colour and sign are the verdict, in parentheses so far"
+TITLE = "claimed above, measured below; colour and sign are the verdict, in parentheses while seeds are missing"
 
 
 @dataclass(frozen=True)

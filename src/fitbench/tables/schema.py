@@ -223,7 +223,7 @@ class TableFile(Section):
 
     title: Text = Field(description="the title of the table")
     about: AnyText = Field("", description="paragraphs in Markdown that stand before the table")
-    source: Text = Field(ABSENT, description="where the table is published")
+    source: Text = Field(ABSENT, description="where the table is published; needed unless each row names a source")
     study: Name = Field(ABSENT, description="the study of the runs; absent: the name of the folder")
     metrics: Annotated[
         list[Annotated[MeasureFile, A_MEASURE]], Len(1), Allowed(f"a list, each item {A_MEASURE.text}")
