@@ -56,13 +56,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="takes long: set FITBENCH_LONG=1"))
 
 
-def pytest_collection_finish() -> None:
-    """Modules that import Keras while tests are collected leave absl's log handler with a stream that pytest closes.
+def _keep_streams_of_pytest_open() -> None:
+    """absl's log handler holds the stderr of the moment when Keras was imported, which may be a stream of pytest.
 
-    Configuring logging, as every launch does, would have absl close it a second time, and the process ends.
+    Configuring logging, as every launch does, would have absl close it.
     """
     if "absl.logging" in sys.modules:
         sys.modules["absl.logging"].get_absl_handler().python_handler.stream = sys.__stderr__
+
+
+def pytest_collection_finish() -> None:
+    _keep_streams_of_pytest_open()
     gc.freeze()  # each full collection would go through all tests and all of TensorFlow
     gc.enable()
     sys.dont_write_bytecode = bool(
@@ -73,6 +77,7 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True)
 def _logging_of_this_test_alone():
     """A launch within the process gives the root logger a level and handlers, whose streams end with their test."""
+    _keep_streams_of_pytest_open()
     root = logging.getLogger()
     root.setLevel(logging.WARNING)
     for handler in [handler for handler in root.handlers if not type(handler).__module__.startswith("_pytest")]:
@@ -90,8 +95,6 @@ def _weights_of_this_test_alone():
 def process_state_restored(monkeypatch):
     """Restore the root logger, to which Hydra adds handlers, and sys.argv, which `launch` changes."""
     monkeypatch.setattr(sys, "argv", ["pytest"])
-    if "absl.logging" in sys.modules:  # its handler would close a stream of pytest when logging is configured
-        sys.modules["absl.logging"].get_absl_handler().python_handler.stream = sys.__stderr__
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
