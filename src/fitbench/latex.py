@@ -47,7 +47,7 @@ def latex_table(table: Table) -> str:
         + f"  {FITTED}\\begin{{tabular}}{{@{{}}{''.join(each.alignment for each in made)}@{{}}}}\n  \\toprule\n"
         + _spanning([each.column.over for each in made])
         + f"{_row([each.head for each in made])}  \\midrule\n{body}  \\bottomrule\n  \\end{{tabular}}}}\n"
-        + (f"\n  \\medskip\\footnotesize {tex(' '.join(notes))}\n" if notes else "")
+        + (f"\n  \\medskip\\raggedright\\footnotesize {tex(' '.join(notes))}\n" if notes else "")
         + "\\end{table}\n"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -96,9 +97,9 @@ class Outcome:
 
     @property
     def seconds(self) -> float | None:
-        """The mean time of a run."""
+        """The median time of a run: the first one of a process takes longer, as it starts Keras."""
         times = [record.seconds for record in self.finished if record.seconds is not None]
-        return sum(times) / len(times) if times else None
+        return statistics.median(times) if times else None
 
 
 def outcomes(table: Table, records: Sequence[Record]) -> list[Outcome]:
@@ -185,14 +186,19 @@ def evaluation_sets(row: Row, records: Sequence[Record]) -> EvaluationSets:
 
 
 def counts(results: Sequence[Outcome]) -> str:
-    """How many rows have which verdict, as '2 reproduced, 1 worse', and how many runs are not finished."""
+    """How many rows have which verdict, as '2 reproduced, 1 worse', and how many runs are not finished.
+
+    With several metrics, the values of the rows are counted, each of which has a verdict.
+    """
     verdicts = Counter(one.own_verdict + " and explained by another row" * one.explained for one in results)
     text = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
     of_label: dict[str, int] = {}
     for one in results:
         of_label[one.row.label] = max(of_label.get(one.row.label, 0), one.wanted_runs - len(one.finished))
     unfinished = sum(of_label.values())
-    return f"{counted(len(results), 'row')}: {text}" + (
+    rows = counted(len(of_label), "row")
+    rows += f" with {counted(len(results), 'value')}" * (len(of_label) < len(results))
+    return f"{rows}: {text}" + (
         f"; {counted(unfinished, 'run')} {'is' if unfinished == 1 else 'are'} not finished" if unfinished else ""
     )
 
