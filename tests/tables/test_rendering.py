@@ -176,4 +176,4 @@ def test_a_narrow_terminal_breaks_labels_and_keeps_verdicts(nasty, look, monkeyp
     assert "".join(by_head[""]).replace(" ", "").startswith(nasty.rows[0].label[:40].replace(" ", ""))
     assert "inconclusive so far" in " ".join(by_head["verdict"])
     assert "1.60 ± 0.10" in by_head["measured"]
-    assert ("interval of the difference" in by_head) == (width >= 100)
+    assert ("its 95% interval" in by_head) == (width >= 100)

@@ -93,7 +93,7 @@ def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> lis
         add("difference", difference, {
             "difference": lambda one: _converted(one.judgement.difference, one.row.measure.unit.difference),
         }, spare=3),
-        _interval_column("interval of the difference", "difference", results, lambda one: one.judgement.interval,
+        _interval_column("its 95% interval", "difference", results, lambda one: one.judgement.interval,
                          Unit.difference, "+z", spare=None if wide else 1),
         add("seeds", lambda one: one.seeds, {
             "seeds": lambda one: len(one.values),
