@@ -117,7 +117,7 @@ WRONG = [
     (["model=mlp", "model.hidden=300,100"], "; a list is written 'model.hidden=[300,100]', a text "),
     (["seed=range(5)"], "seed=range(5): several values"),
     (["seed=interval(0,1)"], "seed=interval(0,1): an interval is for fitbench search"),
-    (["model=mlp", "model.hidden=300"], "model.hidden is 300; it must be a list of one or more positive numbers"),
+    (["model=mlp", "model.hidden=300"], "model.hidden is 300; it must be a list of positive numbers"),
     (["model=mlp", "model.hidden=(300,100)"], "a list has square brackets: 'model.hidden=[300,100]'"),
     (["model=mlp", "model.hidden=[300,"], "model.hidden=[300,: a bracket is not closed; a word with spaces"),
     (["seed=1,"], "seed=1,: a value is missing beside a comma"),

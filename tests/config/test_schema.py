@@ -154,7 +154,7 @@ IMPOSSIBLE = [  # base, key, values, what is allowed
     ("default", "model.pixel_range", ([0], [1, 0], [0, 0], [0, 1, 2], [0, INF]), "[low, high] with low"),
     ("default", "threads", (0, 1025, 1_000_000), "auto or a whole number from 1 to 1024"),
     ("default", "workers", (0, 1025), "from 1 to 1024"),
-    ("mlp", "model.hidden", ([], [64, 0], [10**12]), "a list of one or more positive numbers"),
+    ("mlp", "model.hidden", ([64, 0], [10**12]), "a list of positive numbers"),
     ("convnet", "model.filters", ([0],), "a list of one or more positive numbers"),
     ("mlp", "model.dropout", (-0.1, 1.0, NAN), "at least 0 and below 1"),
     ("convnet", "model.dropout", (1.5,), "at least 0 and below 1"),

@@ -242,7 +242,10 @@ def test_recorded_run_is_returned_when_its_data_are_gone(recorded):
         ("modle=mlp", "modle: there is no such key. Did you mean model?"),
         ("model=lenet", "Did you mean lenet5?"),
         ("model=nothing_like_it", "model=nothing_like_it: there is no such choice; model has conv_pool, convnet, "),
-        ("optimizer/schedule=cosin", "optimizer/schedule has constant, cosine, plateau, step. Did you mean cosine?"),
+        (
+            "optimizer/schedule=cosin",
+            "optimizer/schedule has constant, cosine, piecewise, plateau, step. Did you mean cosine?",
+        ),
         ("+experiment=tutorial_lenet", "Did you mean tutorial_lenet5?"),
         ("training.epochs", "missing EQUAL"),
     ],

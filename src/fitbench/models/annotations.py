@@ -31,6 +31,7 @@ from fitbench.record.inputs import Inputs
 __all__ = [
     "Activation",
     "Allowed",
+    "AnyLayerSizes",
     "AnyNumbers",
     "Application",
     "Count",
@@ -58,6 +59,10 @@ Sequences = Annotated[Inputs, Takes((SERIES, TOKENS, ARRAYS))]
 PixelRange = Interval  # what the pixel values 0 and 255 become before the first weights
 LayerSizes = Annotated[
     list[Count], MinLen(1), Allowed("a list of one or more positive numbers below 2^31, such as [64, 64]")
+]
+
+AnyLayerSizes = Annotated[
+    list[Count], Allowed("a list of positive numbers below 2^31, such as [64, 64], or [] for no layer")
 ]
 
 Fractions = Annotated[list[Fraction], MinLen(1), Allowed("a list of numbers from 0 to below 1, such as [0.1, 0.2]")]

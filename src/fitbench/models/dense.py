@@ -19,10 +19,10 @@ from keras import layers
 from fitbench.kinds import IMAGES
 from fitbench.models.annotations import (
     Activation,
+    AnyLayerSizes,
     AnyNumbers,
     Count,
     Fraction,
-    LayerSizes,
     OutputActivation,
     PixelRange,
     Positive,
@@ -31,19 +31,11 @@ from fitbench.models.blocks import activation_of, features, logits, normal, pixe
 from fitbench.models.layers import Standardize
 
 
-def softmax(
-    input_shape: tuple[int, int, int],
-    outputs: int,
-    pixel_range: PixelRange,
-    output_activation: OutputActivation | None = None,
-) -> keras.Model:
-    """One dense layer: multinomial logistic regression. 7,850 parameters on 28x28x1 and 10 classes.
-
-    With `output_activation` the outputs are squashed, for the mean squared error, as those of `mlp`.
-    """
+def softmax(input_shape: tuple[int, int, int], outputs: int, pixel_range: PixelRange) -> keras.Model:
+    """One dense layer: multinomial logistic regression. 7,850 parameters on 28x28x1 and 10 classes."""
     images, x = pixels(input_shape, pixel_range)
-    squashed = activation_of(output_activation or "linear")
-    return keras.Model(images, logits(outputs, activation=squashed)(layers.Flatten()(x)), name="softmax")
+    x = layers.Flatten()(x)
+    return keras.Model(images, logits(outputs)(x), name="softmax")
 
 
 def linear(inputs: AnyNumbers, outputs: int, pixel_range: PixelRange) -> keras.Model:
@@ -61,7 +53,7 @@ def mlp(
     inputs: AnyNumbers,
     outputs: int,
     pixel_range: PixelRange,
-    hidden: LayerSizes,
+    hidden: AnyLayerSizes,
     activation: Activation,
     dropout: Fraction,
     init_stddev: Positive | None,
@@ -70,6 +62,8 @@ def mlp(
     init: Literal["fan_in"] | None = None,
 ) -> keras.Model:
     """Dense layers. 55,050 parameters on 28x28x1 with hidden [64, 64] and 10 classes; 5,121 on 13 numbers and 1 target.
+
+    With hidden [] there is the output layer alone.
 
     Columns of categories become one-hot, or, with `embedding`, so many trained numbers for each category.
 

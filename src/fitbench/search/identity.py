@@ -14,7 +14,9 @@ from fitbench.search.space import Space
 
 # Keys that are newer than some searches, and the value that these had.
 OLD = ("data.preprocess", "training.targets")  # newer than some runs, but not than any search
-LATER = {"model.embedding": None, "parent": None} | {key: NEUTRAL[key] for key in NEUTRAL if key not in OLD}
+LATER = {"model.embedding": None, "model.init": None, "parent": None} | {
+    key: NEUTRAL[key] for key in NEUTRAL if key not in OLD
+}
 NAMED = 6  # differences that a message names at most
 
 
