@@ -99,7 +99,7 @@ def test_settings_that_the_annotations_allow_stay_as_they_are(check, settings):
         ("rates", [0.5, 0], "a list, each item a number above 0"),
         ("rates", 0.5, "a list, each item a number above 0"),
         ("kind", "tall", "one of wide, deep"),
-        ("hidden", [0], "a list of positive numbers"),
+        ("hidden", [], "a list of one or more positive numbers"),
         ("dropout", 1, "a number of at least 0 and below 1"),
         ("activation", "rectify", "one of relu, "),
         ("scale", "large", "a number, or null"),

@@ -58,6 +58,7 @@ def _common(config: Config, space: Space) -> dict[str, Any]:
     keys = [parameter.key.replace("/", ".") for parameter in space.parameters]
     excluded = [*keys, *(key for key in NOT_IDENTITY if key not in OF_ONE_RUN)]
     later = LATER | ({"data.steps": None} if isinstance(config.data, Series) else {})  # else it may be an argument
+    later |= {"model.init_stddev": None} if config.model["name"] == "simard" else {}  # mlp always had it
     values = plain(config)
     values["model"] = with_former_names(values["model"])  # a search of an earlier version stays the same search
     return {
