@@ -134,7 +134,7 @@ def test_a_sweep_is_seen_from_its_beginning_to_its_end(page, server):
     page.sees("#now .empty", "No runs yet below")
     page.js("window.opened = true")
     sweep = [
-        *("train", "-m", "data=digits", "model=softmax,lenet5", "training.epochs=40"),
+        *("train", "-m", "data=digits", "model=softmax,lenet5", "training.epochs=800", "training.batch_size=1"),
         *("training.early_stopping=null", "threads=1", f"outputs={server.outputs}", "study=sweep"),
     ]
     env = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
