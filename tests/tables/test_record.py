@@ -129,6 +129,13 @@ def test_an_accuracy_of_zero_keeps_the_axis_of_the_plot_linear(define, composed,
     assert chart(results).axes[0].get_xscale() == "linear"
 
 
+@pytest.mark.parametrize(("unit", "claimed", "scale"), [("accuracy", "0.9", "linear"), ("error_percent", "10", "log")])
+def test_the_axis_of_the_plot_is_logarithmic_for_errors_alone(define, composed, measure, unit, claimed, scale):
+    table = read(define([{"label": "a", "claimed": claimed, "overrides": ["model=mlp"]}], unit=unit))
+    measure(table, "a", {0: 0.05, 1: 0.995})
+    assert chart(outcomes(table, measured.read_runs(table, composed(table)))).axes[0].get_xscale() == scale
+
+
 def test_an_interval_and_the_axis_of_the_plot_end_where_the_metric_does(define, composed, measure):
     rows = [{"label": "a", "claimed": "0.80", "overrides": ["model=mlp"]}]
     table = read(define(rows, unit="accuracy"))

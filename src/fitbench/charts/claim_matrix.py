@@ -21,24 +21,24 @@ LABEL_INCHES = 0.25 * paper.WIDTHS["full"]  # for the name of a line
 NARROWEST, WIDEST = 0.55, 1.2  # inches of a column
 PAD = 0.14  # inches beside the text of a column
 APART = 0.2  # of the claim above and the measurement below the middle of a cell, in cells
-FILLS = {  # by the verdict
-    "reproduced": "#c9e7cf",
-    "better": "#c5e3f6",
-    "worse": "#f6c9c3",
-    "better, explained by another row": "#e4dcf3",
-    "worse, explained by another row": "#e4dcf3",
-    "inconclusive": "#fbebb5",
+FILLS = {  # by the colour of the same verdict in a terminal
+    "green": "#c9e7cf",
+    "cyan": "#c5e3f6",
+    "red": "#f6c9c3",
+    "magenta": "#e4dcf3",
+    "yellow": "#fbebb5",
 }
 TITLE = "claimed above, measured below; colour and sign are the verdict, in parentheses while seeds are missing"
 
 
 @dataclass(frozen=True)
 class MatrixCell:
-    """A cell: what is claimed and what is measured as text, and the verdict, '' or a key of `FILLS`."""
+    """A cell: what is claimed and measured as text, the verdict, and its colour: a key of `FILLS`, else white."""
 
     claimed: str
     measured: str
     verdict: str = ""
+    colour: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,10 @@ def draw_claim_matrices(matrices: Sequence[ClaimMatrix]) -> Figure:
         grid = figure.add_gridspec(len(matrices), height_ratios=heights)
         for place, each in enumerate(matrices):
             _draw(figure.add_subplot(grid[place]), each, body / len(each.columns))
-        found = {cell.verdict for each in matrices for line in each.cells for cell in line if cell is not None}
-        verdicts = [verdict for verdict in FILLS if verdict in found]
-        paper.legend_above(figure, list(map(_patch, verdicts or [""])), verdicts or ["no verdict yet"], TITLE)
+        found = {cell.verdict: cell.colour for each in matrices for line in each.cells for cell in line if cell}
+        verdicts = sorted(filter(None, found), key=lambda verdict: (list(FILLS).index(found[verdict]), verdict))
+        patches = [_patch(found[verdict]) for verdict in verdicts] or [_patch("")]
+        paper.legend_above(figure, patches, verdicts or ["no verdict yet"], TITLE)
     return figure
 
 
@@ -96,14 +97,14 @@ def _draw(axes: Axes, matrix: ClaimMatrix, inches: float) -> None:
 
 
 def _draw_cell(axes: Axes, row: int, place: int, cell: MatrixCell) -> None:
-    fill = FILLS[cell.verdict] if cell.verdict else "white"
+    fill = FILLS.get(cell.colour, "white")
     axes.add_patch(_rectangle((place - 0.48, row - 0.46), 0.96, 0.92, facecolor=fill, gid="cell"))
     for text, at, color in ((cell.claimed, row - APART, GREY), (cell.measured, row + APART, "black")):
         axes.text(place, at, text, ha="center", va="center_baseline", color=color)
 
 
-def _patch(verdict: str) -> Any:
-    return _rectangle((0, 0), 1, 1, facecolor=FILLS.get(verdict, "white"))
+def _patch(colour: str) -> Any:
+    return _rectangle((0, 0), 1, 1, facecolor=FILLS.get(colour, "white"))
 
 
 def _rectangle(*place: Any, **look: Any) -> Any:

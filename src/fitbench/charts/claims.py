@@ -64,11 +64,13 @@ class ClaimPanel:
         rows: from the top.
         heading: names the axis.
         limits: where the axis ends at most.
+        of_errors: whether smaller is better; then the axis may be logarithmic.
     """
 
     rows: Sequence[ClaimRow]
     heading: str
     limits: Ends = UNLIMITED
+    of_errors: bool = True
 
 
 def draw_claims(panels: Sequence[ClaimPanel]) -> Figure:
@@ -94,7 +96,7 @@ def _draw_panel(axes: Axes, panel: ClaimPanel) -> None:
         _draw_claim(axes, place - APART, row)
         _draw_measured(axes, place + APART, row)
     paper.name_rows(axes, [row.label for row in rows], LABEL_INCHES)
-    paper.fit(axes.xaxis, numbers, panel.limits, log=is_logarithmic(numbers))
+    paper.fit(axes.xaxis, numbers, panel.limits, log=panel.of_errors and is_logarithmic(numbers))
     axes.set_xlabel(panel.heading)
     axes.hlines(np.arange(len(rows) - 1) + 0.5, 0, 1, transform=axes.get_yaxis_transform(), color=FAINT, lw=0.5)
 

@@ -43,13 +43,15 @@ def _matrix(block: Block) -> ClaimMatrix:
 def _cell(outcome: Outcome, digits: int) -> MatrixCell:
     shown = sign(outcome)
     claimed, measured = cell_texts(outcome, digits)
-    return MatrixCell(claimed, f"{measured} {shown.text}".rstrip(), shown.meaning)
+    return MatrixCell(claimed, f"{measured} {shown.text}".rstrip(), shown.meaning, shown.style)
 
 
 def _panel(results: Sequence[Outcome]) -> ClaimPanel:
     measures = [outcome.row.measure for outcome in results]
-    limits = ends((measures[0].metric.low, measures[0].metric.high), measures[0].unit)
-    return ClaimPanel([_row(outcome) for outcome in results], heading(measures), limits)
+    metric, unit = measures[0].metric, measures[0].unit
+    of_errors = unit.of_errors or not metric.higher_is_better
+    limits = ends((metric.low, metric.high), unit)
+    return ClaimPanel([_row(outcome) for outcome in results], heading(measures), limits, of_errors)
 
 
 def _row(outcome: Outcome) -> ClaimRow:
