@@ -47,6 +47,8 @@ def train(
     """
     jobs = _jobs(table, configurations, left_out)
     with _arguments(table, configurations, overrides, jobs) as arguments:
+        if left_out:
+            write_note(about_left_out(len(left_out)))
         forced = any(key_of(override) == "force" for override in overrides)
         if not jobs or not (forced or _any_to_train(table, configurations, left_out)):
             write_note("every run of this table is finished")

@@ -9,7 +9,6 @@ from pathlib import Path
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.formats import FORMATS
-from fitbench.stderr import write_note
 from fitbench.tables import checking, choosing, explaining, launching, planning, rendering
 from fitbench.tables.committed import committed_runs, with_committed, with_kept
 from fitbench.tables.composing import configurations
@@ -65,8 +64,6 @@ def table(
     if asked.dry_run:
         return planning.dry_run(wanted, composed, overrides, format, left_out)
     if asked.run:
-        if left_out:
-            write_note(launching.about_left_out(len(left_out)))
         try:
             if status := launching.train(wanted, composed, overrides, left_out):
                 return status
