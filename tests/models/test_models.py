@@ -40,6 +40,17 @@ def test_parameter_counts(configure, model, parameters):
     assert sum(np.prod(weight.shape) for weight in built.trainable_weights) == parameters
 
 
+def test_conv_pool_without_zeros_around_the_image(configure):
+    settings = ["model.filters=[32,32]", "model.kernel_size=3", "model.hidden=[128]", "model.padding=valid"]
+    config = configure("model=conv_pool", *settings)
+    built = build(config, dataset())
+    assert built.count_params() == 113_386
+    assert [layer.output.shape[1] for layer in built.layers[2:6]] == [26, 13, 11, 5]
+    build(config, dataset(10, 10))
+    with pytest.raises(RequestError, match="images of 10x10 pixels or more; these are 9x10"):
+        build(config, dataset(9, 10))
+
+
 @pytest.mark.parametrize(
     "model", ["softmax", "mlp", "lenet5", "lenet5_max", "convnet", "nearest_mean", "conv_pool", "logistic_ovr"]
 )

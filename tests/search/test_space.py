@@ -298,3 +298,15 @@ def test_search_of_series_is_the_same_without_the_key_of_their_length(configure)
     assert differences(without, with_steps) == ["configuration.data.steps is absent there and 29 here"]
     function = ("data=function", "data._target_=mine.load", "+data.steps=null", "model=mlp")
     assert "data.steps" in identity(1, Space(()), configure(*function), [])["configuration"]
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "value"), [("simard", "model.init_stddev", 0.05), ("conv_pool", "model.padding", "valid")]
+)
+def test_search_of_a_model_is_the_same_without_its_later_keys(configure, model, key, value):
+    without, with_key = (
+        identity(1, Space(()), configure(f"model={model}", *more), [])["configuration"]
+        for more in ([], [f"{key}={value}"])
+    )
+    assert key not in without
+    assert with_key[key] == value

@@ -1,5 +1,7 @@
 """Convolutional models of today. They follow the conventions that `dense` explains."""
 
+from typing import Literal
+
 import keras
 from keras import layers
 
@@ -86,19 +88,25 @@ def conv_pool(
     hidden: LayerSizes,
     activation: Activation,
     dropout: Fraction,
+    padding: Literal["valid"] | None = None,
 ) -> keras.Model:
-    """Convolutions that keep the image's size, each with 2x2 max pooling after it, then dense layers and dropout.
+    """Convolutions, each with 2x2 max pooling after it, then dense layers and dropout.
 
     With filters [32, 64], 5x5 kernels, 1,024 units and dropout 0.4 it is the net of Fashion-MNIST's
-    benchmark/convnet.py: 3,274,634 parameters on 28x28x1. The dropout is before the last layer.
+    benchmark/convnet.py: 3,274,634 parameters on 28x28x1. The dropout is before the last layer. Zeros around the image
+    keep its size in each convolution; with `padding` valid there are none, and each convolution makes it smaller by
+    kernel_size - 1.
 
     Raises:
-        ValueError: the images are too small to be halved that often.
+        ValueError: the images are too small to be made smaller that often.
     """
-    at_least("conv_pool", input_shape, 2 ** len(filters))
+    side = 1
+    for _ in filters:
+        side = 2 * side + (kernel_size - 1 if padding else 0)
+    at_least("conv_pool", input_shape, side)
     images, x = pixels(input_shape, pixel_range)
     for maps in filters:
-        x = layers.Conv2D(maps, kernel_size, padding="same", activation=activation_of(activation))(x)
+        x = layers.Conv2D(maps, kernel_size, padding=padding or "same", activation=activation_of(activation))(x)
         x = layers.MaxPooling2D(2)(x)
     x = layers.Flatten()(x)
     for units in hidden:

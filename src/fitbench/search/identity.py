@@ -17,6 +17,7 @@ OLD = ("data.preprocess", "training.targets")  # newer than some runs, but not t
 LATER = {"model.embedding": None, "model.init": None, "parent": None} | {
     key: NEUTRAL[key] for key in NEUTRAL if key not in OLD
 }
+LATER_OF_MODEL = {"simard": "model.init_stddev", "conv_pool": "model.padding"}  # other models always had such a key
 NAMED = 6  # differences that a message names at most
 
 
@@ -58,7 +59,7 @@ def _common(config: Config, space: Space) -> dict[str, Any]:
     keys = [parameter.key.replace("/", ".") for parameter in space.parameters]
     excluded = [*keys, *(key for key in NOT_IDENTITY if key not in OF_ONE_RUN)]
     later = LATER | ({"data.steps": None} if isinstance(config.data, Series) else {})  # else it may be an argument
-    later |= {"model.init_stddev": None} if config.model["name"] == "simard" else {}  # mlp always had it
+    later |= {LATER_OF_MODEL[name]: None} if (name := config.model["name"]) in LATER_OF_MODEL else {}
     values = plain(config)
     values["model"] = with_former_names(values["model"])  # a search of an earlier version stays the same search
     return {
