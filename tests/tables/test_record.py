@@ -32,6 +32,15 @@ def test_the_readme_is_made_of_the_definition_and_the_csv_alone(small, records, 
     assert "wrote README.md, results.csv, claimed_measured.png" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("state", ["running", "interrupted"])
+def test_a_run_that_is_not_over_is_committed_as_missing(small, records, state):
+    write_record(small, records)
+    before = [(small.folder / name).read_text() for name in ("results.csv", "README.md")]
+    write_record(small, [replace(one, state=state) if one.state == "missing" else one for one in records])
+    assert [(small.folder / name).read_text() for name in ("results.csv", "README.md")] == before
+    assert ",missing," in before[0]
+
+
 def test_the_readme_says_what_when_where_and_how(small, records):
     text = readme(small, records)
     for part in (

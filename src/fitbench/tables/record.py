@@ -8,34 +8,39 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from fitbench.errors import FitbenchError
 from fitbench.markdown import as_markdown, escaped
 from fitbench.record.files import write_whole
+from fitbench.record.folder import State
 from fitbench.stderr import write_note
 from fitbench.tables import cells, measured, rendering
 from fitbench.tables.chart import chart, matrix_chart
 from fitbench.tables.definition import FILE, FOLDER, Table
-from fitbench.tables.measured import Record
+from fitbench.tables.measured import MISSING, Record
 from fitbench.tables.outcome import Outcome, counts, outcomes
 from fitbench.tables.recipes import recipes
 from fitbench.tables.remarks import remarks
 from fitbench.text import counted
 
 README, PLOT, MATRIX = "README.md", "claimed_measured.png", "matrix.png"
+NOT_OVER = (State.running.value, State.interrupted.value)
 NAMED = 3  # devices or sets of versions that are named at most
 
 
 def write_record(table: Table, records: Sequence[Record]) -> None:
     """Write results.csv, the plots and README.md into the folder of the table, and name them on stderr.
 
-    A table that is a matrix has matrix.png besides claimed_measured.png.
+    A table that is a matrix has matrix.png besides claimed_measured.png. A run that is not over counts as missing: it
+    says something about this machine, now.
 
     Raises:
         FitbenchError: a file cannot be written.
     """
     from fitbench.charts import paper
 
+    records = [replace(one, state=MISSING) if one.state in NOT_OVER else one for one in records]
     results, text = outcomes(table, records), readme(table, records)
     figures = {PLOT: chart(results)} | ({MATRIX: matrix_chart(table, results)} if table.matrix else {})
     try:
