@@ -45,6 +45,28 @@ def test_columns_are_dropped_where_the_terminal_is_narrow():
     assert printed(16) == (["time", "best", "worst"], ["name", "mean"])
 
 
+def test_numbers_stand_below_one_another_with_and_without_a_sign_behind_them():
+    out = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    print_columns(out, [Column("mean", ["8.5", "10.25", "9.0"], signs=["(=)", "", "+"])])
+    lines = out.file.getvalue().splitlines()[3:6]
+    assert lines == ["│   8.5 (=) │", "│ 10.25     │", "│   9.0 +   │"]
+
+
+def test_folded_columns_give_way_the_widest_first_and_keep_their_words_whole():
+    out = Console(file=io.StringIO(), width=40, force_terminal=True, color_system=None)
+    columns = [
+        Column("", ["a label of many short words in it"], right=False, folded=True),
+        Column("verdict", ["inconclusive so far"], right=False, folded=True),
+        Column("mean", ["0.1234"]),
+    ]
+    assert print_columns(out, columns) == []
+    lines = out.file.getvalue().splitlines()
+    assert {len(line) for line in lines} == {40}
+    words = [line.split("│")[1:3] for line in lines[3:-1]]
+    assert " ".join(part.strip() for part, _ in words).split() == columns[0].cells[0].split()
+    assert " ".join(part.strip() for _, part in words).split() == columns[1].cells[0].split()
+
+
 def test_names_are_shortened_where_nothing_can_be_dropped_and_numbers_never():
     out = Console(file=io.StringIO(), width=30, force_terminal=True, color_system=None)
     columns = [

@@ -27,6 +27,7 @@ FEWEST = 4  # characters to which the name of a row is shortened at least
 DROPPED = 12  # columns that a terminal is too narrow for and that are named
 APART = 3  # characters between what stands in two columns
 SHORTEST = 3  # characters of a heading that begin a line of their own
+FOLDED = 20  # columns that one whose cells go on in the next line is left at least, if its texts are that long
 SPACES = 3  # columns that a break behind a space saves at least
 
 
@@ -199,18 +200,32 @@ def print_columns(out: Console, columns: Sequence[Column], together: int = 1) ->
     from rich.text import Text
 
     columns, dropped = _shortened(columns, out.width)
+    columns = [_padded(column) if column.right else column for column in columns]
     grid = table(out, *("" for _ in columns))
+    widths = _folded(columns, out.width)
     for heading, column in zip(grid.columns, columns, strict=True):
         heading.header = column.head
         heading.justify = "right" if column.right else "left"
         if column.folded:
-            heading.no_wrap, heading.overflow = False, "fold"
+            heading.no_wrap, heading.overflow, heading.width = False, "fold", widths[column]
     plain = [""] * max((len(column.cells) for column in columns), default=0)
     styled = [list(map(Text, column.cells, column.styles or column.marks or plain)) for column in columns]
     for number, row in enumerate(zip(*styled, strict=True), 1):
         grid.add_row(*row, end_section=together > 1 and number % together == 0)
     out.print(grid)
     return dropped
+
+
+def _padded(column: Column) -> Column:
+    """A column aligned to the right whose cells end in spaces, aligned by spaces before them: Rich would remove those.
+
+    Numbers stand below one another where not all of them have a sign behind them.
+    """
+    if all(cell == cell.rstrip() for cell in column.cells):
+        return column
+    room = widest(column.head, column.cells)
+    head = "\n".join(f"{line:>{room}}" for line in column.head.split("\n"))
+    return replace(column, right=False, head=head, cells=[f"{cell:>{room}}" for cell in column.cells])
 
 
 def _aligned(columns: Sequence[Column]) -> str:
@@ -237,6 +252,21 @@ def width(columns: Sequence[Column]) -> int:
 
 def _space(column: Column) -> int:
     return widest(column.head, column.cells) + APART
+
+
+def _least_space(column: Column) -> int:
+    return min(_space(column), FOLDED + APART) if column.folded else _space(column)
+
+
+def _folded(columns: Sequence[Column], width: int) -> dict[Column, int]:
+    """How wide each folded column is in a terminal of this width: the widest give way first, and words break last."""
+    room = width - 1 - sum(APART if column.folded else _space(column) for column in columns)
+    widths = {column: widest(column.head, column.cells) for column in columns if column.folded}
+    words = {column: widest("", " ".join((column.head, *column.cells)).split()) for column in widths}
+    while sum(widths.values()) > room and (wide := [column for column in widths if widths[column] > FEWEST]):
+        longest = max(wide, key=lambda column: (widths[column] > words[column], widths[column]))
+        widths[longest] -= 1
+    return widths
 
 
 def _with_broken_heads(columns: Sequence[Column]) -> list[Column]:
@@ -278,7 +308,7 @@ def wrapped(columns: Sequence[Column], room: int) -> list[list[Column]]:
 
 def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
     """The columns that there is room for, as they are, and the others, the least needed first."""
-    room = width - 1 - sum(_space(column) for column in columns if column.spare is None)
+    room = width - 1 - sum(_least_space(column) for column in columns if column.spare is None)
     dropped: list[Column] = []
     for column in sorted((column for column in columns if column.spare is not None), key=lambda each: each.spare or 0):
         if _space(column) <= room:
@@ -292,7 +322,7 @@ def _shortened(columns: Sequence[Column], width: int) -> tuple[list[Column], lis
     """The columns for a terminal of this width, and the heads of those that it has no room for, the first one first."""
     headed = _with_broken_heads(columns)
     kept, dropped = fitting(headed, width)
-    room = width - 1 - sum(map(_space, kept))
+    room = width - 1 - sum(map(_least_space, kept))
     while room < 0 and (keys := [column for column in kept if column.key and _space(column) > FEWEST + APART]):
         longest = max(keys, key=_space)
         to = max(FEWEST, _space(longest) - APART + room)

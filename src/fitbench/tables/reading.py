@@ -234,6 +234,11 @@ def _claim(file: TableFile, row: RowFile, claimed: Any, measure: Measure) -> Cla
         raise RequestError(f"claimed is {claimed!r}; it must be {expected}")
     if (metric.low, metric.high) == (0, 1) and unit.scale == 1 and any("." not in text for text in numbers):
         raise RequestError(f"claimed is {claimed!r}; it must have the decimals of its source, such as '0.98'")
+    if metric.proportion and unit.name == "percent" and 0 < ends[-1] < 1:
+        raise RequestError(
+            f"claimed is {claimed!r}, which is {unit.value(ends[-1]):.2g} of the examples in this table in percent; "
+            f"write {100 * ends[-1]:g}, or set unit to accuracy"
+        )
     trainings = row.trainings or file.trainings
     lowest, highest = sorted(
         unit.value(end) for end in (ends[0] - _rounding(numbers[0]), ends[-1] + _rounding(numbers[-1]))

@@ -93,13 +93,13 @@ def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> lis
         add("difference", difference, {
             "difference": lambda one: _converted(one.judgement.difference, one.row.measure.unit.difference),
         }, spare=3),
-        _interval_column("its 95% interval", "difference", results, lambda one: one.judgement.interval,
+        _interval_column("interval of the difference", "difference", results, lambda one: one.judgement.interval,
                          Unit.difference, "+z", spare=None if wide else 1),
         add("seeds", lambda one: one.seeds, {
             "seeds": lambda one: len(one.values),
             "seeds_wanted": lambda one: one.wanted,
             "seeds_needed": lambda one: one.judgement.seeds_needed,
-        }),
+        }, spare=0),
         add("verdict", lambda one: one.verdict, VERDICT_VALUES, right=False, folded=True),
         add("parameters", lambda one: number(one.parameters, 0), {"parameters": lambda one: one.parameters}, spare=2),
         add("per run", lambda one: seconds(one.seconds), {"seconds": lambda one: one.seconds}, spare=4),
@@ -135,7 +135,7 @@ def _naming_columns(table: Table, results: Sequence[Outcome]) -> list[Column]:
                folded=True),
         *([column("", results, lambda one: "", CELL_VALUES, visible=False)] if table.matrix else []),
         column("metric", results, lambda one: one.row.measure.heading, {"metric": lambda one: one.row.measure.name},
-               right=False, visible=several),
+               right=False, visible=several, folded=True),
         column("part", results, lambda one: metrics.PARTS[one.row.measure.part], right=False, visible=parts),
     ]  # fmt: skip
 
