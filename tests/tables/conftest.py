@@ -13,9 +13,10 @@ from fitbench.record.folder import folder_of
 from fitbench.record.result import write_result
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import Measure, Table
-from fitbench.tables.measured import Record, read_runs
+from fitbench.tables.measured import read_runs
 from fitbench.tables.outcome import Outcome, outcomes
 from fitbench.tables.reading import read
+from fitbench.tables.results_file import Record
 from fitbench.tables.sampling import with_deviations
 from fitbench.tasks import task_of
 

@@ -79,7 +79,11 @@ def test_a_difference_beyond_the_tolerance_fails_and_names_what_else_differs(sma
 
 
 def test_a_difference_of_the_tolerance_passes_and_a_run_without_a_value_fails(define, measure, check):
-    table = read(define(unit="percent", tolerance=0.1))
+    rows = [
+        {"label": label, "claimed": "91.6", "overrides": [f"model={label}", *more]}
+        for label, more in (("softmax", ()), ("mlp", ("model.hidden=[20]",)))
+    ]
+    table = read(define(rows=rows, unit="percent", tolerance=0.1))
     measure(table, "softmax", {0: 0.9})
     status, [row, _], _ = check({"softmax": {0: 0.899}}, table=table)
     assert (status, row["result"], 0.9 - 0.899 > 0.001) == (0, "within the tolerance", True)

@@ -9,7 +9,7 @@ import pytest
 
 from fitbench.config import config_id
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.tables import choosing, launching, measured
+from fitbench.tables import choosing, launching, measured, results_file
 from fitbench.tables.committed import committed_runs, read_committed, with_committed, with_kept
 from fitbench.tables.outcome import about_committed, outcomes
 from fitbench.tables.reading import read
@@ -20,7 +20,7 @@ from fitbench.tables.table import table as show_table
 def committed(small, composed, measure, tmp_path):
     """The table `small`, of which results.csv has four runs of 'softmax', and no run folder is left."""
     folders = measure(small, "softmax", {0: 0.916, 1: 0.917, 2: 0.915, 3: 0.916})
-    (small.folder / "results.csv").write_text(measured.as_csv(measured.read_runs(small, composed(small))))
+    (small.folder / "results.csv").write_text(results_file.as_csv(measured.read_runs(small, composed(small))))
     shutil.rmtree(folders[0].parent)
     return small
 
@@ -86,9 +86,9 @@ def test_nothing_is_launched_where_everything_is_committed(committed, composed, 
 
 def test_write_keeps_runs_of_rows_and_names_those_it_drops(committed, composed, measure, capsys):
     path = committed.folder / "results.csv"
-    known = measured.read_csv(path)[:4]
+    known = results_file.read_csv(path)[:4]
     further = replace(known[0], seed=7, row="former label")
-    path.write_text(measured.as_csv([*known, further, replace(known[0], row="gone", config_id="00000000")]))
+    path.write_text(results_file.as_csv([*known, further, replace(known[0], row="gone", config_id="00000000")]))
     measure(committed, "softmax", {4: 0.9})
     records = with_committed(committed, measured.read_runs(committed, composed(committed)), composed(committed))
     written = with_kept(committed, records, composed(committed))
@@ -106,8 +106,8 @@ def test_a_mixed_page_says_the_same_as_the_file_it_is_made_of(committed, compose
     records = with_committed(committed, measured.read_runs(committed, composed(committed)), composed(committed))
     assert sum(record.committed for record in records) == 4
     path = committed.folder / "results.csv"
-    path.write_text(measured.as_csv(records))
-    assert readme(committed, records) == readme(committed, measured.read_csv(path))
+    path.write_text(results_file.as_csv(records))
+    assert readme(committed, records) == readme(committed, results_file.read_csv(path))
 
 
 def first(text, old, new):
@@ -178,7 +178,7 @@ def test_shipped_tables_are_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = choosing.find("tutorials")
     assert read(folder).name == "tutorials"
-    assert measured.read_csv(folder / "results.csv")
+    assert results_file.read_csv(folder / "results.csv")
 
 
 def test_runs_of_a_configuration_of_another_label_count(committed, composed, define):
@@ -237,7 +237,7 @@ def twins(define, composed):
                         0.5 + seed / 1000, 10_000, deviation)
         for row, deviation in zip(table.rows, (0.01, None), strict=True) for seed in (0, 1, 2, 7)
     ]  # fmt: skip
-    (table.folder / "results.csv").write_text(measured.as_csv(records))
+    (table.folder / "results.csv").write_text(results_file.as_csv(records))
     return table, renamed
 
 
@@ -252,7 +252,7 @@ def test_what_is_written_after_both_rows_of_one_configuration_are_renamed_can_be
     _, renamed = twins
     configs = composed(renamed)
     records = with_committed(renamed, measured.read_runs(renamed, configs), configs)
-    (renamed.folder / "results.csv").write_text(measured.as_csv(with_kept(renamed, records, configs)))
+    (renamed.folder / "results.csv").write_text(results_file.as_csv(with_kept(renamed, records, configs)))
     assert {record.seed for record in read_committed(renamed)} == {0, 1, 2, 7}
 
 
@@ -282,5 +282,5 @@ def test_a_metric_that_is_only_in_results_csv_needs_no_launch(define, composed, 
     (folder[2] / "result.json").write_text(json.dumps(result))
     assert committed_runs(table, composed(table)) == set()
     known = measured.Record("net", "test_log_loss", config_id(composed(table)["net"]), 0, None, "finished", 0.3)
-    (table.folder / "results.csv").write_text(measured.as_csv([known]))
+    (table.folder / "results.csv").write_text(results_file.as_csv([known]))
     assert committed_runs(table, composed(table)) == {("net", 0, None)}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fitbench import metrics
-from fitbench.tables import measured
+from fitbench.tables import measured, results_file
 from fitbench.tables.definition import Claim, Measure, Row
 from fitbench.tables.outcome import counts, evaluation_sets, expected_false_verdicts, seed_values
 from fitbench.tables.reading import read
@@ -258,13 +258,13 @@ def test_the_records_come_back_from_csv_as_they_were(small, composed, tmp_path, 
     (full[1] / "error.txt").write_text('ValueError: "a", b\n')
     records = measured.read_runs(small, composed(small))
     path = tmp_path / "results.csv"
-    path.write_text(measured.as_csv(records))
-    assert measured.read_csv(path) == records
+    path.write_text(results_file.as_csv(records))
+    assert results_file.read_csv(path) == records
 
 
 def test_a_reason_cannot_break_the_csv(small, tmp_path):
     record = measured.Record("a", "test_accuracy", "12345678", 0, None, "failed", reason="x\ny\x1b[0m")
     path = tmp_path / "results.csv"
-    path.write_text(measured.as_csv([record]))
-    assert measured.read_csv(path) == [replace(record, reason="x\\ny\\x1b[0m")]
+    path.write_text(results_file.as_csv([record]))
+    assert results_file.read_csv(path) == [replace(record, reason="x\\ny\\x1b[0m")]
     assert Path(path).read_text().count("\n") == 2

@@ -10,7 +10,7 @@ from scipy import stats
 from fitbench import metrics
 from fitbench.composition import Composer
 from fitbench.errors import RequestError
-from fitbench.tables import launching, measured, rendering
+from fitbench.tables import launching, measured, rendering, results_file
 from fitbench.tables.bootstrap import deviation
 from fitbench.tables.committed import with_committed
 from fitbench.tables.composing import configurations
@@ -296,8 +296,8 @@ def test_on_other_test_examples_the_bootstraps_variance_counts_and_is_stored(
     assert "net: the variance between test sets is that of a bootstrap with 1,000 resamples of ours" in remarks(
         [outcome]
     )
-    (tmp_path / "results.csv").write_text(measured.as_csv(outcome.records))
-    assert measured.read_csv(tmp_path / "results.csv") == outcome.records
+    (tmp_path / "results.csv").write_text(results_file.as_csv(outcome.records))
+    assert results_file.read_csv(tmp_path / "results.csv") == outcome.records
 
 
 def test_the_bootstrap_scores_values_of_a_regression(table_of, measure, look):
@@ -383,11 +383,11 @@ def test_values_of_results_csv_are_not_mixed_with_those_of_another_definition(
     configs = composed(table)
     records = measured.read_runs(table, configs)
     path, former = table.folder / "results.csv", [replace(one, definition=f"{one.definition}0") for one in records]
-    path.write_text(measured.as_csv(former))
+    path.write_text(results_file.as_csv(former))
     assert with_committed(table, records, configs) == records
     missing = [replace(records[0], state="missing", value=None, definition=""), *records[1:]]
     message = r"kappa has different definitions in the runs of this table; --run --anew .*:\n.*, such as results\.csv\n"
     with pytest.raises(RequestError, match=message):
         with_committed(table, missing, configs)
-    path.write_text(measured.as_csv([replace(one, definition="") for one in records]))  # of an earlier version
+    path.write_text(results_file.as_csv([replace(one, definition="") for one in records]))  # of an earlier version
     assert with_committed(table, missing, configs)[0].committed

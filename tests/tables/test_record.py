@@ -7,7 +7,7 @@ import pytest
 from matplotlib.image import imread
 
 from fitbench.config import config_id
-from fitbench.tables import measured
+from fitbench.tables import measured, results_file
 from fitbench.tables.chart import chart
 from fitbench.tables.composing import configurations
 from fitbench.tables.outcome import outcomes
@@ -28,7 +28,7 @@ def records(small, composed, measure):
 def test_the_readme_is_made_of_the_definition_and_the_csv_alone(small, records, capsys):
     write_record(small, records)
     written = (small.folder / "README.md").read_text()
-    assert readme(read(small.folder), measured.read_csv(small.folder / "results.csv")) == written
+    assert readme(read(small.folder), results_file.read_csv(small.folder / "results.csv")) == written
     assert "wrote README.md, results.csv, claimed_measured.png" in capsys.readouterr().err
 
 
@@ -170,7 +170,7 @@ def test_a_committed_table_agrees_with_its_results_and_still_composes(folder):
     if not (folder / "results.csv").exists():
         assert not (folder / "README.md").exists()
         return
-    records = measured.read_csv(folder / "results.csv")
+    records = results_file.read_csv(folder / "results.csv")
     assert (folder / "README.md").read_text() == readme(table, records)
     assert [(record.row, record.seed, record.fold) for record in records] == [
         (row.label, seed, fold)

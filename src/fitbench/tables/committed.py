@@ -11,7 +11,8 @@ from fitbench.config import Config, config_id
 from fitbench.errors import FitbenchError
 from fitbench.record.folder import State
 from fitbench.tables.definition import Table
-from fitbench.tables.measured import FILE, REMEDY, Record, check_definitions, read_csv, read_runs, unknown_columns
+from fitbench.tables.measured import check_definitions, read_runs
+from fitbench.tables.results_file import FILE, REMEDY, Record, read_csv, unknown_columns
 from fitbench.text import clean, counted, first_of
 
 RunKey = tuple[str, int, int | None]  # the label of a row, the seed, the fold

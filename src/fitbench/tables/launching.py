@@ -20,8 +20,8 @@ from fitbench.record.folder import State, state_of
 from fitbench.stderr import write_note
 from fitbench.tables.committed import RunKey
 from fitbench.tables.definition import FILE, Row, Table
-from fitbench.tables.measured import FILE as RESULTS
 from fitbench.tables.measured import has_value, runs
+from fitbench.tables.results_file import FILE as RESULTS
 from fitbench.text import counted
 
 if TYPE_CHECKING:

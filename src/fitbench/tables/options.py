@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fitbench.analysis.studies import OF_SCRIPTS
 from fitbench.errors import RequestError
-from fitbench.tables.measured import FILE
+from fitbench.tables.results_file import FILE
 
 
 @dataclass(frozen=True)

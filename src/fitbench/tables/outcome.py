@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fitbench.metrics import is_held_back
 from fitbench.record.folder import State
 from fitbench.tables.definition import Row, Table
-from fitbench.tables.measured import FILE, Record
+from fitbench.tables.results_file import FILE, Record
 from fitbench.tables.verdict import FALSE_VERDICT_RATE, JUDGED, EvaluationSets, Judgement, Verdict, judge
 from fitbench.text import counted
 

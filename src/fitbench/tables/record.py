@@ -15,13 +15,13 @@ from fitbench.markdown import as_markdown, escaped
 from fitbench.record.files import write_whole
 from fitbench.record.folder import State
 from fitbench.stderr import write_note
-from fitbench.tables import cells, measured, rendering
+from fitbench.tables import cells, rendering, results_file
 from fitbench.tables.chart import chart, matrix_chart
 from fitbench.tables.definition import FILE, FOLDER, Table
-from fitbench.tables.measured import MISSING, Record
 from fitbench.tables.outcome import Outcome, counts, outcomes
 from fitbench.tables.recipes import recipes
 from fitbench.tables.remarks import remarks
+from fitbench.tables.results_file import MISSING, Record
 from fitbench.text import counted
 
 README, PLOT, MATRIX = "README.md", "claimed_measured.png", "matrix.png"
@@ -44,13 +44,13 @@ def write_record(table: Table, records: Sequence[Record]) -> None:
     results, text = outcomes(table, records), readme(table, records)
     figures = {PLOT: chart(results)} | ({MATRIX: matrix_chart(table, results)} if table.matrix else {})
     try:
-        write_whole(table.folder / measured.FILE, measured.as_csv(records))
+        write_whole(table.folder / results_file.FILE, results_file.as_csv(records))
         for name, figure in figures.items():
             paper.write(figure, table.folder / name)
         write_whole(table.folder / README, text)
     except OSError as error:
         raise FitbenchError(f"{error.filename or table.folder}: cannot be written ({error.strerror})") from error
-    write_note(f"wrote {', '.join((README, measured.FILE, *figures))} into {table.folder}")
+    write_note(f"wrote {', '.join((README, results_file.FILE, *figures))} into {table.folder}")
 
 
 def readme(table: Table, records: Sequence[Record]) -> str:
@@ -58,7 +58,7 @@ def readme(table: Table, records: Sequence[Record]) -> str:
     results = outcomes(table, records)
     parts = [
         f"# {escaped(table.title)}",
-        f"<!-- made by fitbench table --write from {FILE} and {measured.FILE}; do not edit -->",
+        f"<!-- made by fitbench table --write from {FILE} and {results_file.FILE}; do not edit -->",
         table.about,
         f"{escaped(table.heading[0].upper() + table.heading[1:])}. {escaped(counts(results))}.",
         f"![the table]({MATRIX})\n\n{rendering.matrix_markdown(table, results)}" if table.matrix else "",

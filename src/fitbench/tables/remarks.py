@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from fitbench.record.folder import State
 from fitbench.tables.bootstrap import resamples
-from fitbench.tables.measured import DAMAGED, MISSING, Record
 from fitbench.tables.outcome import Outcome, evaluation_sets, example_numbers
+from fitbench.tables.results_file import DAMAGED, MISSING, Record
 from fitbench.tables.verdict import Verdict
 
 MANY_SEEDS = 1_000  # a larger number of seeds is no advice

@@ -17,9 +17,9 @@ from fitbench.tables.cells import claimed, difference, ends, mean_sd, seconds
 from fitbench.tables.definition import Claim, Measure, Table
 from fitbench.tables.matrix import Block, Side, blocks
 from fitbench.tables.matrix_tables import CLAIMED, MEASURED, matrix_tables
-from fitbench.tables.measured import Record
 from fitbench.tables.outcome import Outcome, about_committed, counts, expected_false_verdicts
 from fitbench.tables.remarks import remarks, remarks_on_rows
+from fitbench.tables.results_file import Record
 from fitbench.tables.units import Unit
 from fitbench.tables.verdict import FALSE_VERDICT_RATE
 from fitbench.text import clean, console, number

@@ -17,8 +17,9 @@ from fitbench.record import reading
 from fitbench.record.folder import State
 from fitbench.tables.bootstrap import deviation
 from fitbench.tables.definition import Measure, Table
-from fitbench.tables.measured import Record, run_folder
+from fitbench.tables.measured import run_folder
 from fitbench.tables.outcome import evaluation_sets, of_rows
+from fitbench.tables.results_file import Record
 from fitbench.tasks import task_of, threshold_of
 
 

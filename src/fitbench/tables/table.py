@@ -13,10 +13,11 @@ from fitbench.tables import checking, choosing, explaining, launching, planning,
 from fitbench.tables.committed import committed_runs, with_committed, with_kept
 from fitbench.tables.composing import configurations
 from fitbench.tables.definition import Table
-from fitbench.tables.measured import Record, read_runs
+from fitbench.tables.measured import read_runs
 from fitbench.tables.options import Options
 from fitbench.tables.outcome import outcomes
 from fitbench.tables.reading import read
+from fitbench.tables.results_file import Record
 from fitbench.tables.sampling import with_deviations
 from fitbench.text import check_format
 
