@@ -46,7 +46,7 @@ ORDER = (
     "fitbench.models",
     "fitbench.training",
     "fitbench.launch",
-    "fitbench.search",
+    "fitbench.tuning",
     "fitbench.tables",
     "fitbench.inference",
     "fitbench.doctor",

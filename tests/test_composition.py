@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from fitbench.composition import Composer, explained_errors, quoted
 from fitbench.errors import RequestError
-from fitbench.search.request import read_request
+from fitbench.tuning.request import read_request
 
 MODEL = """
 _target_: fitbench.models.dense.mlp

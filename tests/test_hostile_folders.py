@@ -231,7 +231,7 @@ def _claim(folder: Path) -> None:
 
 
 def _journal(folder: Path) -> None:
-    from fitbench.search.storage import open_storage
+    from fitbench.tuning.storage import open_storage
 
     open_storage(None, folder)
 

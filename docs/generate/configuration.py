@@ -11,8 +11,8 @@ from docs.generate.schema import Key, keys_of
 from fitbench.config import data_sections, logger_section, optimizer_section, schema, sweep_section, training_section
 from fitbench.config.builders import SECTION, settings_schema
 from fitbench.config.describe import describe
-from fitbench.search.settings import Settings
 from fitbench.tables.schema import MatrixFile, MeasureFile, RowFile, TableFile
+from fitbench.tuning.settings import Settings
 
 HEADINGS = ("key", "default", "meaning, and what is allowed")
 SECTIONS: dict[str, tuple[type[BaseModel], str, str]] = {  # schema, prefix of the keys, file of the defaults

@@ -16,7 +16,7 @@ ENTRY = re.compile(r"([\w, ]+): (.*)", re.DOTALL)
 
 def functions() -> str:
     """Every function, the class `Run` with its attributes and methods, and the errors."""
-    parts = [_callable(f"fitbench.{name}", _function(name), "##") for name in FUNCTIONS]
+    parts = [_callable(f"fitbench.{name}", getattr(fitbench, name), "##") for name in FUNCTIONS]
     run = fitbench.Run
     parts.append(_callable("fitbench.Run", run, "##"))
     for name, member in vars(run).items():
@@ -26,12 +26,6 @@ def functions() -> str:
     parts.append("## Errors\n")
     parts += [f"- `fitbench.{error.__name__}`: {prose(_paragraphs(error)[0])}" for error in errors]
     return "\n".join(parts)
-
-
-def _function(name: str) -> Any:
-    """The function; the package `fitbench.search` stands for that of its name."""
-    found = getattr(fitbench, name)
-    return found if inspect.isfunction(found) else __import__(f"fitbench.api.{name}", fromlist=[name]).search
 
 
 def _callable(name: str, function: Any, level: str) -> str:

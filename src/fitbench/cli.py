@@ -139,7 +139,7 @@ def search(context: typer.Context) -> None:
     command again to resume. --config-dir DIR adds a folder with configurations of your own. --dry-run prints the space,
     the trials that are recorded and to come, and the estimated time. It writes nothing.
     """
-    from fitbench.search.command import search as run_search
+    from fitbench.tuning.command import search as run_search
 
     raise typer.Exit(run_search(context.args))
 

@@ -106,7 +106,7 @@ def test_any_file_is_composed_or_refused(tmp_path_factory, file, data):
 @fuzz(6)
 def test_any_file_of_a_search_is_read_or_refused(tmp_path, text):
     pytest.importorskip("optuna")
-    from fitbench.search.request import read_request
+    from fitbench.tuning.request import read_request
 
     (tmp_path / "search").mkdir(exist_ok=True)
     (tmp_path / "search" / "fuzzed.yaml").write_bytes(text.encode("utf-8", "surrogatepass"))

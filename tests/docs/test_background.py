@@ -11,8 +11,8 @@ from fitbench.analysis import statistics
 from fitbench.composition import conf_folder
 from fitbench.launch import signals
 from fitbench.record import claims, heartbeats
-from fitbench.search import pruning, record, storage
 from fitbench.tables import bootstrap, reading, verdict
+from fitbench.tuning import pruning, record, storage
 
 from ..tables.calibration import false_verdicts, simulate
 

@@ -14,8 +14,8 @@ from fitbench.errors import RequestError
 from fitbench.launch import sweep
 from fitbench.launch.combinations import combinations
 from fitbench.launch.command import launch
-from fitbench.search.request import read_request
 from fitbench.tables.launching import _check
+from fitbench.tuning.request import read_request
 
 Jobs = Callable[..., list[str]]
 

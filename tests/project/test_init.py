@@ -14,7 +14,7 @@ from fitbench.composition import Composer, conf_folder
 from fitbench.data.loading import load
 from fitbench.project.init import KINDS, TEMPLATES
 from fitbench.project.sample_data import SHAPES
-from fitbench.search.request import read_request
+from fitbench.tuning.request import read_request
 
 SCHEMA = re.compile(r"^# yaml-language-server: \$schema=(\S+?)(#/definitions/(\w+))?$", re.MULTILINE)
 

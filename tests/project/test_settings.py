@@ -10,7 +10,7 @@ from fitbench.composition import Composer
 from fitbench.config.code import code_of_run
 from fitbench.errors import RequestError
 from fitbench.project.settings import Settings, find_settings, use_source
-from fitbench.search.request import read_request
+from fitbench.tuning.request import read_request
 
 from .conftest import TEXT, write
 

@@ -204,8 +204,8 @@ def test_beside_runs_only_the_files_of_a_search_are_moved_and_deleted(outputs, s
 
 def test_the_files_of_a_search_have_these_names():
     from fitbench.analysis.search_record import FILE
-    from fitbench.search.storage import JOURNAL
-    from fitbench.search.study import CLAIMS
+    from fitbench.tuning.storage import JOURNAL
+    from fitbench.tuning.study import CLAIMS
 
     for name in (FILE, JOURNAL, f"{JOURNAL}.lock", CLAIMS, "search_history.png", "search_slices.png"):
         assert any(Path(name).match(pattern) for pattern in BESIDE_RUNS), name

@@ -1,6 +1,6 @@
 """Reading search.json, which describes a search, without Optuna. The file may be a stranger's, and is checked.
 
-`fitbench.search.record` writes it: objectives, space, trials, the best of them, and the importances.
+`fitbench.tuning.record` writes it: objectives, space, trials, the best of them, and the importances.
 """
 
 from __future__ import annotations

@@ -13,12 +13,12 @@ from fitbench.api.wording import named_data
 from fitbench.composition import Composer, beside_hydra
 from fitbench.composition.overrides import in_grammar
 from fitbench.errors import RequestError
-from fitbench.search.command import check_installed
+from fitbench.tuning.command import check_installed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fitbench.search.search import Conclusion
+    from fitbench.tuning.search import Conclusion
 
 
 def search(
@@ -67,7 +67,7 @@ def search(
         >>> run = fitbench.train(*trials.attrs["best"], seed=1)
     """
     check_installed()
-    from fitbench.search.search import run_search
+    from fitbench.tuning.search import run_search
 
     settings = {"trials": trials, "objective": objective, "timeout": timeout, "sampler": sampler, "pruner": pruner}
     several, single = varied(values)

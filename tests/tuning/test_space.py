@@ -10,11 +10,11 @@ from optuna.trial import FixedTrial
 from fitbench.analysis.search_record import short_names
 from fitbench.composition import Composer
 from fitbench.errors import RequestError
-from fitbench.search.identity import differences, identity
-from fitbench.search.request import Request, read_request
-from fitbench.search.space import Params, Space
-from fitbench.search.space_syntax import read_space
-from fitbench.search.summary import choices
+from fitbench.tuning.identity import differences, identity
+from fitbench.tuning.request import Request, read_request
+from fitbench.tuning.space import Params, Space
+from fitbench.tuning.space_syntax import read_space
+from fitbench.tuning.summary import choices
 
 
 @pytest.fixture(scope="module")

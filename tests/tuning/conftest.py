@@ -59,7 +59,7 @@ def composed_once(tmp_path, monkeypatch):
 
 @contextmanager
 def sharing(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
-    from fitbench.search import request as module
+    from fitbench.tuning import request as module
 
     patch.chdir(folder)
     patch.setattr(module, "Composer", lambda folders: composer(*folders))
@@ -74,7 +74,7 @@ def search(composed_once, monkeypatch) -> Search:
 
 def search_with(patch: pytest.MonkeyPatch) -> Search:
     """The same, for fixtures that several tests share."""
-    from fitbench.search import search as module
+    from fitbench.tuning import search as module
 
     patch.setattr(module, "write_plots", lambda record, folder: [])  # they have tests of their own
 

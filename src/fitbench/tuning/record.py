@@ -19,9 +19,9 @@ from optuna.trial import FrozenTrial, TrialState
 from fitbench.analysis.search_record import FEWEST, FILE, SCHEMA
 from fitbench.record.claims import claimed
 from fitbench.record.files import write_whole
-from fitbench.search.objectives import Objective
-from fitbench.search.pruning import pruner
-from fitbench.search.study import Study
+from fitbench.tuning.objectives import Objective
+from fitbench.tuning.pruning import pruner
+from fitbench.tuning.study import Study
 from fitbench.untrusted import LONGEST_TEXT
 
 STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}

@@ -27,13 +27,13 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.claims import Claimed, claim, holder
 from fitbench.record.files import exists, make_folder, read_bytes, write_whole
 from fitbench.record.history import read_history
-from fitbench.search.identity import differences, identity
-from fitbench.search.objectives import Objective
-from fitbench.search.pruning import create_pruner
-from fitbench.search.samplers import create_sampler
-from fitbench.search.settings import Sampler, Settings
-from fitbench.search.space import Params, Space
-from fitbench.search.storage import JOURNAL, open_storage, reaching, read_journal
+from fitbench.tuning.identity import differences, identity
+from fitbench.tuning.objectives import Objective
+from fitbench.tuning.pruning import create_pruner
+from fitbench.tuning.samplers import create_sampler
+from fitbench.tuning.settings import Sampler, Settings
+from fitbench.tuning.space import Params, Space
+from fitbench.tuning.storage import JOURNAL, open_storage, reaching, read_journal
 
 CLAIMS = ".search"
 IDENTITY, DEFINITIONS = "search", "definitions"  # attributes of the study

@@ -21,8 +21,8 @@ CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.l
 def main(arguments: list[str], formula: bool, dead_lock_seconds: float, epoch_seconds: float) -> None:
     import optuna
 
-    from fitbench.search import request as requests
-    from fitbench.search import storage, study
+    from fitbench.tuning import request as requests
+    from fitbench.tuning import storage, study
 
     storage.DEAD_LOCK_SECONDS = dead_lock_seconds  # type: ignore[assignment]
     study.WAIT_SECONDS = 0.05
@@ -74,8 +74,8 @@ def main(arguments: list[str], formula: bool, dead_lock_seconds: float, epoch_se
 def _work(request: Any, last_step: int) -> None:
     """What a worker process of a search does."""
     from fitbench.errors import FitbenchError
-    from fitbench.search.study import open_study
-    from fitbench.search.trial import work
+    from fitbench.tuning.study import open_study
+    from fitbench.tuning.trial import work
 
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     steps = 0

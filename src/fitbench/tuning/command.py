@@ -15,11 +15,11 @@ def search(arguments: list[str]) -> int:
     from fitbench.launch.command import DRY_RUN
 
     if DRY_RUN in arguments:
-        from fitbench.search.planning import print_plan
+        from fitbench.tuning.planning import print_plan
 
         print_plan([word for word in arguments if word != DRY_RUN])
         return 0
-    from fitbench.search.search import search as run_search
+    from fitbench.tuning.search import search as run_search
 
     return run_search(arguments)
 

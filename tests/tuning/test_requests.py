@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.search import samplers
-from fitbench.search.request import read_request
-from fitbench.search.search import search
-from fitbench.search.study import open_study
+from fitbench.tuning import samplers
+from fitbench.tuning.request import read_request
+from fitbench.tuning.search import search
+from fitbench.tuning.study import open_study
 
 RATE = "optimizer.learning_rate=tag(log,interval(1e-4,1e-1))"
 NO_VALIDATION = ("training.validation_split=0", "training.early_stopping=null")

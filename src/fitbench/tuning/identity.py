@@ -9,8 +9,8 @@ from typing import Any
 from fitbench.config import NOT_IDENTITY, OF_ONE_RUN, Config, Series, plain, with_former_names
 from fitbench.config.identity import HASHED_AS, NEUTRAL
 from fitbench.config.nested import leaves
-from fitbench.search.objectives import Objective
-from fitbench.search.space import Space
+from fitbench.tuning.objectives import Objective
+from fitbench.tuning.space import Space
 
 # Keys that are newer than some searches, and the value that these had.
 OLD = ("data.preprocess", "training.targets")  # newer than some runs, but not than any search

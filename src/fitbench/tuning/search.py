@@ -19,14 +19,14 @@ from fitbench.launch.workers import Lost, share
 from fitbench.record.folder import State, state_of
 from fitbench.record.reading import has_test_part, read_result
 from fitbench.record.trash import in_trash_of
-from fitbench.search import folds
-from fitbench.search.progress import SearchProgress
-from fitbench.search.record import write_record
-from fitbench.search.request import Request, read_request
-from fitbench.search.study import Study, open_study
-from fitbench.search.summary import ON_ALL, print_summary, train_commands
-from fitbench.search.trial import work
 from fitbench.stderr import write_note
+from fitbench.tuning import folds
+from fitbench.tuning.progress import SearchProgress
+from fitbench.tuning.record import write_record
+from fitbench.tuning.request import Request, read_request
+from fitbench.tuning.study import Study, open_study
+from fitbench.tuning.summary import ON_ALL, print_summary, train_commands
+from fitbench.tuning.trial import work
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 from optuna.samplers import BaseSampler, GPSampler, GridSampler, RandomSampler, TPESampler
 
 from fitbench.errors import RequestError
-from fitbench.search.settings import Sampler, Settings
-from fitbench.search.space import Space
+from fitbench.tuning.settings import Sampler, Settings
+from fitbench.tuning.space import Space
 
 
 def create_sampler(settings: Settings, space: Space, number: int = 0, draw: int = 0) -> BaseSampler:

@@ -7,7 +7,7 @@ import pytest
 
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.trash_moves import put_away, restore
-from fitbench.search.command import search as command
+from fitbench.tuning.command import search as command
 
 from . import formula
 from .conftest import RATE
@@ -19,7 +19,7 @@ COMMON = ("data=digits", "study=mine", "progress=false")
 @pytest.fixture(autouse=True)
 def by_formula(composed_once, monkeypatch):
     monkeypatch.setattr("fitbench.training.run.train", formula.train)
-    monkeypatch.setattr("fitbench.search.search.write_plots", lambda record, folder: [])
+    monkeypatch.setattr("fitbench.tuning.search.write_plots", lambda record, folder: [])
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 

@@ -15,15 +15,15 @@ from fitbench.config import Config
 from fitbench.data.loading import load
 from fitbench.errors import RequestError
 from fitbench.launch.workers import threads_per_worker
-from fitbench.search import folds
-from fitbench.search.identity import identity
-from fitbench.search.objectives import check_trial, objectives
-from fitbench.search.pruning import pruner
-from fitbench.search.settings import Settings, read_settings
-from fitbench.search.space import Space
-from fitbench.search.space_syntax import read_space
-from fitbench.search.trial import Recipe
 from fitbench.tasks import Task, task_of
+from fitbench.tuning import folds
+from fitbench.tuning.identity import identity
+from fitbench.tuning.objectives import check_trial, objectives
+from fitbench.tuning.pruning import pruner
+from fitbench.tuning.settings import Settings, read_settings
+from fitbench.tuning.space import Space
+from fitbench.tuning.space_syntax import read_space
+from fitbench.tuning.trial import Recipe
 
 
 @dataclass(frozen=True)

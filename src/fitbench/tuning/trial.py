@@ -23,10 +23,10 @@ from fitbench.record.claims import Claimed
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.log import logged
-from fitbench.search.folds import runs_of
-from fitbench.search.objectives import Objective, check_trial, with_objectives
-from fitbench.search.storage import StorageLost
-from fitbench.search.study import Study, Turn
+from fitbench.tuning.folds import runs_of
+from fitbench.tuning.objectives import Objective, check_trial, with_objectives
+from fitbench.tuning.storage import StorageLost
+from fitbench.tuning.study import Study, Turn
 
 WAIT_SECONDS = 1.0  # between two checks of a run that another process works on
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)

@@ -24,11 +24,11 @@ from fitbench.record.claims import Claimed, _create, _self
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
-from fitbench.search import study as studies
-from fitbench.search.request import Request, read_request
-from fitbench.search.study import Study, open_study
-from fitbench.search.summary import ON_ALL
-from fitbench.search.trial import Recipe
+from fitbench.tuning import study as studies
+from fitbench.tuning.request import Request, read_request
+from fitbench.tuning.study import Study, open_study
+from fitbench.tuning.summary import ON_ALL
+from fitbench.tuning.trial import Recipe
 
 from . import formula
 from .conftest import RATE, Found, composer, search_with, sharing
@@ -895,7 +895,7 @@ def test_trial_waits_for_its_run_where_another_process_trains_it(search, monkeyp
             claim.unlink()
 
     monkeypatch.setattr("fitbench.training.run.train", elsewhere)
-    monkeypatch.setattr("fitbench.search.trial.time.sleep", wait)
+    monkeypatch.setattr("fitbench.tuning.trial.time.sleep", wait)
     assert search(*SPACE, "search.trials=2").states() == ["finished"] * 2
     assert len(waited) == 2
 

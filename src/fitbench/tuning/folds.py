@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from fitbench.config import Config, each_fold, fold_overrides
 from fitbench.errors import RequestError
-from fitbench.search.settings import Settings
+from fitbench.tuning.settings import Settings
 
 SET = ("training.validation", "training.folds", "training.validation_split", "fold")  # what folds decide
 

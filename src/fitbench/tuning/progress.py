@@ -7,10 +7,10 @@ from typing import Self
 from fitbench.analysis.search_record import objective_text
 from fitbench.launch.display import Display
 from fitbench.record.history import read_history
-from fitbench.search.record import write_record
-from fitbench.search.storage import StorageLost
-from fitbench.search.study import Study
-from fitbench.search.summary import choices, outcome
+from fitbench.tuning.record import write_record
+from fitbench.tuning.storage import StorageLost
+from fitbench.tuning.study import Study
+from fitbench.tuning.summary import choices, outcome
 
 
 class SearchProgress(Display):

@@ -21,8 +21,8 @@ from fitbench.composition import Composer
 from fitbench.config import NOT_IDENTITY
 from fitbench.config.errors import located
 from fitbench.errors import RequestError
-from fitbench.search.space import Condition, Parameter, Space
 from fitbench.text import first_line
+from fitbench.tuning.space import Condition, Parameter, Space
 
 
 def read_space(

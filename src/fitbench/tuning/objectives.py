@@ -10,8 +10,8 @@ from fitbench import metrics, quantities, selection, user_metrics
 from fitbench.config import AUTO, Config
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
-from fitbench.search.settings import Settings
 from fitbench.tasks import Task
+from fitbench.tuning.settings import Settings
 
 # Objectives that are no metrics, with their columns.
 COSTS = {"parameters": "parameters", "fit_seconds": "timing.fit_seconds", "seconds": "timing.seconds"}

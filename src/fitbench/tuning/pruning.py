@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 
 from fitbench.errors import RequestError
-from fitbench.search.objectives import Objective
-from fitbench.search.settings import Pruner, Settings
+from fitbench.tuning.objectives import Objective
+from fitbench.tuning.settings import Pruner, Settings
 
 WARMUP_EPOCHS = 1  # before the median pruner looks
 STARTUP_TRIALS = 5  # that the median pruner lets finish first

@@ -14,15 +14,15 @@ from fitbench.composition import stop_clock
 from fitbench.launch.estimate import Estimate, Records
 from fitbench.launch.plan import JobState, Planned
 from fitbench.launch.sweep_job import Job
-from fitbench.search.folds import runs_of
-from fitbench.search.pruning import pruner
-from fitbench.search.record import described_trial
-from fitbench.search.request import Request, read_request
-from fitbench.search.samplers import create_sampler
-from fitbench.search.settings import Pruner
-from fitbench.search.study import CLAIMS, recorded_trials, trials_wanted
-from fitbench.search.summary import value_text
 from fitbench.text import clean, console, counted, rough_duration
+from fitbench.tuning.folds import runs_of
+from fitbench.tuning.pruning import pruner
+from fitbench.tuning.record import described_trial
+from fitbench.tuning.request import Request, read_request
+from fitbench.tuning.samplers import create_sampler
+from fitbench.tuning.settings import Pruner
+from fitbench.tuning.study import CLAIMS, recorded_trials, trials_wanted
+from fitbench.tuning.summary import value_text
 
 ENDED = ("finished", "pruned", "failed")
 
