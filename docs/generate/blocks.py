@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from docs.generate import commands, configuration, metrics, python, records
+from docs.generate import claims, commands, configuration, metrics, python, records
 
 BLOCKS: dict[str, Callable[..., str]] = {
     "choices": configuration.choices,
@@ -19,6 +19,8 @@ BLOCKS: dict[str, Callable[..., str]] = {
     "hydra-flags": commands.hydra_flags,
     "python": python.functions,
     "record": records.record,
+    "claims": claims.counts,
+    "claims-left": claims.left,
 }
 BLOCK = re.compile(r"(<!-- generated: (\S+)(?: (\S+))? -->\n).*?(<!-- end -->)", re.DOTALL)
 

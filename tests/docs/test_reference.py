@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from fitbench.composition import conf_folder
 from fitbench.record import schemas
+from fitbench.tables.reading import read
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -72,3 +73,31 @@ def test_the_page_of_commands_shows_an_option_with_its_default_and_range() -> No
     serve = text_of("commands.md").partition("## `fitbench serve`")[2].partition("\n## ")[0]
     assert "fitbench serve RUN... [OPTIONS]" in serve
     assert "| `--port NUMBER` | `8000` | 0: any free port (from 0 to 65535) |" in serve
+
+
+def test_every_claim_of_the_shipped_tables_is_counted_once_and_listed_unless_it_is_reproduced_or_explained() -> None:
+    text = text_of("claims.md")
+    rows = {
+        cells[0]: dict(zip(KINDS, map(int, cells[1:]), strict=True))
+        for line in re.findall(r"^\| ((?:\w+ \| )(?:\d+ \|? ?)+)$", text, re.MULTILINE)
+        for cells in [[cell.strip() for cell in line.strip(" |").split("|")]]
+    }
+    folders = {path.parent.name for path in (ROOT / "experiments").glob("*/table.yaml")}
+    assert set(rows) == {*folders, "all"}
+    for name, numbers in rows.items():
+        assert numbers["claims"] == sum(numbers.values()) - numbers["claims"], name
+        assert name == "all" or numbers["claims"] == len(claims_of(name))
+    listed = {name: block.count("\n| ") - 2 for name, block in re.findall(LEFT, text, re.DOTALL)}
+    assert listed == {
+        name: numbers["claims"] - numbers["reproduced"] - numbers["explained"]
+        for name, numbers in rows.items()
+        if name != "all"
+    }
+
+
+KINDS = ("claims", "reproduced", "explained", "better", "worse", "inconclusive", "so far", "not run")
+LEFT = r"<!-- generated: claims-left (\w+) -->(.*?)<!-- end -->"
+
+
+def claims_of(name: str) -> list[str]:
+    return [row.label for row in read(ROOT / "experiments" / name).rows if row.measured and row.claim is not None]
