@@ -43,7 +43,7 @@ FIRST = (
     "launch/test_interrupted_sweeps",
     "training/test_run",
     "launch/test_slurm",
-    "search/test_kill",
+    "tuning/test_kill",
 )
 
 

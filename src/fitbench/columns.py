@@ -27,7 +27,8 @@ FEWEST = 4  # characters to which the name of a row is shortened at least
 DROPPED = 12  # columns that a terminal is too narrow for and that are named
 APART = 3  # characters between what stands in two columns
 SHORTEST = 3  # characters of a heading that begin a line of their own
-FOLDED = 20  # columns that one whose cells go on in the next line is left at least, if its texts are that long
+FOLDED = 20  # columns that one whose cells go on in the next line is left for others, if its texts are that long
+NEEDED = 1  # `Column.spare` of the columns for which folded ones give way to FOLDED
 SPACES = 3  # columns that a break behind a space saves at least
 
 
@@ -223,9 +224,13 @@ def _padded(column: Column) -> Column:
     """
     if all(cell == cell.rstrip() for cell in column.cells):
         return column
+    from rich.cells import cell_len
+
     room = widest(column.head, column.cells)
-    head = "\n".join(f"{line:>{room}}" for line in column.head.split("\n"))
-    return replace(column, right=False, head=head, cells=[f"{cell:>{room}}" for cell in column.cells])
+    heads, cells = (
+        [" " * (room - cell_len(text)) + text for text in texts] for texts in (column.head.split("\n"), column.cells)
+    )
+    return replace(column, right=False, head="\n".join(heads), cells=cells)
 
 
 def _aligned(columns: Sequence[Column]) -> str:
@@ -254,19 +259,30 @@ def _space(column: Column) -> int:
     return widest(column.head, column.cells) + APART
 
 
-def _least_space(column: Column) -> int:
-    return min(_space(column), FOLDED + APART) if column.folded else _space(column)
+def _least_space(column: Column, folded: int) -> int:
+    """What a column takes if its cells, should it be a folded one, have so much room in a line."""
+    return min(_space(column), folded + APART) if column.folded else _space(column)
 
 
 def _folded(columns: Sequence[Column], width: int) -> dict[Column, int]:
-    """How wide each folded column is in a terminal of this width: the widest give way first, and words break last."""
+    """How wide each folded column is in a terminal of this width.
+
+    The widest give way first. Words are broken where there is no other way, and no number is shortened for a text.
+    """
     room = width - 1 - sum(APART if column.folded else _space(column) for column in columns)
-    widths = {column: widest(column.head, column.cells) for column in columns if column.folded}
+    widths = {column: min(widest(column.head, column.cells), width) for column in columns if column.folded}
     words = {column: widest("", " ".join((column.head, *column.cells)).split()) for column in widths}
-    while sum(widths.values()) > room and (wide := [column for column in widths if widths[column] > FEWEST]):
-        longest = max(wide, key=lambda column: (widths[column] > words[column], widths[column]))
-        widths[longest] -= 1
-    return widths
+    return _lowered(_lowered(widths, words, room), dict.fromkeys(widths, 1), room)
+
+
+def _lowered(widths: Mapping[Column, int], least: Mapping[Column, int], room: int) -> dict[Column, int]:
+    """Widths of together at most `room`: the largest come down to a common level, but none below its own least one."""
+    lowered: dict[Column, int] = {}
+    for level in range(max(widths.values(), default=0), -1, -1):
+        lowered = {column: max(min(width, level), min(width, least[column])) for column, width in widths.items()}
+        if sum(lowered.values()) <= room:
+            break
+    return lowered
 
 
 def _with_broken_heads(columns: Sequence[Column]) -> list[Column]:
@@ -307,23 +323,27 @@ def wrapped(columns: Sequence[Column], room: int) -> list[list[Column]]:
 
 
 def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
-    """The columns that there is room for, as they are, and the others, the least needed first."""
-    room = width - 1 - sum(_least_space(column) for column in columns if column.spare is None)
+    """The columns that there is room for, as they are, and the others, the least needed first.
+
+    Folded columns give way to those that are needed most. The others come only where folded ones have twice the room.
+    """
+    kept = [column for column in columns if column.spare is None]
     dropped: list[Column] = []
     for column in sorted((column for column in columns if column.spare is not None), key=lambda each: each.spare or 0):
-        if _space(column) <= room:
-            room -= _space(column)
+        folded = FOLDED if (column.spare or 0) <= NEEDED else 2 * FOLDED
+        if sum(_least_space(each, folded) for each in [*kept, column]) < width:
+            kept.append(column)
         else:
             dropped.insert(0, column)
-    return [column for column in columns if column not in dropped], dropped
+    return [column for column in columns if column in kept], dropped
 
 
 def _shortened(columns: Sequence[Column], width: int) -> tuple[list[Column], list[str]]:
     """The columns for a terminal of this width, and the heads of those that it has no room for, the first one first."""
     headed = _with_broken_heads(columns)
     kept, dropped = fitting(headed, width)
-    room = width - 1 - sum(map(_least_space, kept))
-    while room < 0 and (keys := [column for column in kept if column.key and _space(column) > FEWEST + APART]):
+    room = width - 1 - sum(_least_space(column, FEWEST) for column in kept)
+    while room < 0 and (keys := [one for one in kept if one.key and not one.folded and _space(one) > FEWEST + APART]):
         longest = max(keys, key=_space)
         to = max(FEWEST, _space(longest) - APART + room)
         head = "\n".join(part[:to] for part in longest.head.splitlines())

@@ -3,6 +3,7 @@
 import inspect
 import io
 import pydoc
+from importlib import import_module
 
 import pandas as pd
 import pytest
@@ -69,6 +70,8 @@ def test_compare_has_the_numbers_of_the_command(recorded, call):
 
 def test_help_and_completion_show_what_is_documented():
     assert {name for name in dir(fitbench) if not name.startswith("_")} == set(fitbench.__all__) - {"__version__"}
+    import_module("fitbench.tuning.search")
+    assert inspect.isfunction(fitbench.search)
     assert list(inspect.signature(fitbench.search).parameters)[:3] == ["space", "overrides", "trials"]
     for function in (fitbench.train, fitbench.sweep, fitbench.search, fitbench.runs, fitbench.compare):
         assert "Raises:" in pydoc.render_doc(function, renderer=pydoc.plaintext)

@@ -233,7 +233,7 @@ def twins(define, composed):
     renamed = read(define([{**row, "label": f"renamed: {row['label']}"} for row in TWINS], **settings))
     table = read(define(TWINS, **settings))
     records = [
-        measured.Record(row.label, "test_macro_f1", config_id(composed(table)[row.label]), seed, None, "finished",
+        results_file.Record(row.label, "test_macro_f1", config_id(composed(table)[row.label]), seed, None, "finished",
                         0.5 + seed / 1000, 10_000, deviation)
         for row, deviation in zip(table.rows, (0.01, None), strict=True) for seed in (0, 1, 2, 7)
     ]  # fmt: skip
@@ -281,6 +281,6 @@ def test_a_metric_that_is_only_in_results_csv_needs_no_launch(define, composed, 
     result["metrics"].pop("test_log_loss", None)
     (folder[2] / "result.json").write_text(json.dumps(result))
     assert committed_runs(table, composed(table)) == set()
-    known = measured.Record("net", "test_log_loss", config_id(composed(table)["net"]), 0, None, "finished", 0.3)
+    known = results_file.Record("net", "test_log_loss", config_id(composed(table)["net"]), 0, None, "finished", 0.3)
     (table.folder / "results.csv").write_text(results_file.as_csv([known]))
     assert committed_runs(table, composed(table)) == {("net", 0, None)}

@@ -176,7 +176,7 @@ def test_a_remark_on_several_rows_is_one_and_names_them(matrix_outcomes):
 
 
 def fold_record(seed, fold, value, examples=200):
-    return measured.Record(
+    return results_file.Record(
         "row", "val_accuracy", "id", seed, fold, "finished" if value else "failed", value, test_examples=examples
     )
 
@@ -263,7 +263,7 @@ def test_the_records_come_back_from_csv_as_they_were(small, composed, tmp_path, 
 
 
 def test_a_reason_cannot_break_the_csv(small, tmp_path):
-    record = measured.Record("a", "test_accuracy", "12345678", 0, None, "failed", reason="x\ny\x1b[0m")
+    record = results_file.Record("a", "test_accuracy", "12345678", 0, None, "failed", reason="x\ny\x1b[0m")
     path = tmp_path / "results.csv"
     path.write_text(results_file.as_csv([record]))
     assert results_file.read_csv(path) == [replace(record, reason="x\\ny\\x1b[0m")]

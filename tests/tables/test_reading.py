@@ -118,10 +118,9 @@ def test_a_deterministic_row_has_one_seed_and_a_shortened_one_still_lacks_the_ot
         ),
         ({"rows": [row(deviation=0.1, trainings=3)]}, "deviation is 0.1; it must be a number in quotes"),
         ({"rows": [row(deviation="150", trainings=3)]}, "deviation is '150'; it must be in the unit of the table"),
-        (
-            {"unit": "percent", "rows": [row(claimed="0.92")]},
-            "claimed is '0.92', .* 0.0092 of the .*; write 92, or",
-        ),
+        ({"unit": "percent", "rows": [row(claimed="0.9200")]}, "'0.9200', which is less .*; write 92.00, or choose"),
+        ({"unit": "percent", "rows": [row(claimed=["0.9", "0.93"])]}, "write 90 to 93, or choose another unit"),
+        ({"unit": "percent", "trainings": 3, "rows": [row(claimed="0.92 ± 0.01")]}, "write 92 ± 1, or choose"),
         ({"unit": "accuracy", "rows": [row(claimed="1")]}, "claimed is '1'; it must have the decimals of its source"),
         ({"tolerance": 0}, r"tolerance is 0; it must be at least 0\.01, one of the 10,000 test examples"),
         ({"tolerance": 1, "test_examples": 50}, "tolerance is 1; it must be at least 2, one of the 50 test examples"),

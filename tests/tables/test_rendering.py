@@ -164,6 +164,17 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.parametrize("width", [44, 48, 60])
+def test_numbers_are_whole_where_texts_have_next_to_no_room(nasty, look, monkeypatch, width):
+    monkeypatch.setattr("sys.stdout", terminal := Terminal())
+    monkeypatch.setenv("COLUMNS", str(width))
+    rendering.print_table(nasty, look(nasty), "table")
+    text = re.sub(r"\x1b\[\d*m", "", terminal.getvalue())
+    lines = [line for line in text.splitlines() if line.startswith("│")]
+    assert not any("…" in line for line in lines)
+    assert any("1.60 ± 0.10" in line for line in lines)
+
+
 @pytest.mark.parametrize("width", [80, 100, 160])
 def test_a_narrow_terminal_breaks_labels_and_keeps_verdicts(nasty, look, monkeypatch, width):
     monkeypatch.setattr("sys.stdout", terminal := Terminal())

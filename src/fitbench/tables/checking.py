@@ -211,7 +211,8 @@ def _columns(table: Table, comparisons: Sequence[Comparison]) -> list[Column]:
         column("", comparisons, lambda one: clean(one.row.label), {"label": lambda one: one.row.label}, right=False,
                folded=True),
         column("metric", comparisons, lambda one: one.row.measure.heading,
-               {"metric": lambda one: one.row.measure.name}, right=False, visible=len(table.measures) > 1),
+               {"metric": lambda one: one.row.measure.name}, right=False, visible=len(table.measures) > 1,
+               folded=True),
         column("seed", comparisons, lambda one: "-" if one.recorded is None else str(one.recorded.seed), {
             "seed": lambda one: one.recorded and one.recorded.seed,
             "fold": lambda one: one.recorded and one.recorded.fold,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -234,10 +235,12 @@ def _claim(file: TableFile, row: RowFile, claimed: Any, measure: Measure) -> Cla
         raise RequestError(f"claimed is {claimed!r}; it must be {expected}")
     if (metric.low, metric.high) == (0, 1) and unit.scale == 1 and any("." not in text for text in numbers):
         raise RequestError(f"claimed is {claimed!r}; it must have the decimals of its source, such as '0.98'")
-    if metric.proportion and unit.name == "percent" and 0 < ends[-1] < 1:
+    if metric.higher_is_better and unit.name == "percent" and 0 < ends[-1] < 1:
+        stated = " to ".join(map(_times_100, numbers)) + (
+            f" ± {_times_100(deviation)}" if deviation is not None else ""
+        )
         raise RequestError(
-            f"claimed is {claimed!r}, which is {unit.value(ends[-1]):.2g} of the examples in this table in percent; "
-            f"write {100 * ends[-1]:g}, or set unit to accuracy"
+            f"claimed is {claimed!r}, which is less than one percent; write {stated}, or choose another unit"
         )
     trainings = row.trainings or file.trainings
     lowest, highest = sorted(
@@ -254,6 +257,11 @@ def _claim(file: TableFile, row: RowFile, claimed: Any, measure: Measure) -> Cla
         trainings=trainings,
         deviation=None if deviation is None else _deviation(deviation, trainings, measure),
     )
+
+
+def _times_100(number: str) -> str:
+    """A number as it is printed in percent, with the digits that it has."""
+    return format(Decimal(number).scaleb(2), "f")
 
 
 def _with_deviation(row: RowFile, claimed: Any) -> tuple[list[str], str | None]:

@@ -24,8 +24,6 @@ from fitbench.tables.units import Unit
 from fitbench.tables.verdict import FALSE_VERDICT_RATE
 from fitbench.text import clean, console, number
 
-WIDE = 100  # characters of a terminal in which labels are broken before the interval of the difference is left out
-
 
 def print_table(
     table: Table, results: Sequence[Outcome], format: str, caption: bool = True, notes: bool = True
@@ -33,7 +31,7 @@ def print_table(
     """Print the table to stdout in one of `formats.FORMATS`; `caption` and `notes` as in `text`."""
     out = console()
     if format == "table":
-        shown = columns(table, results, out.is_terminal and out.width >= WIDE)
+        shown = columns(table, results)
         print_tables(out, _printed(table, results, format, shown, caption, notes, bold=out.is_terminal))
     else:
         print(text(table, results, format, caption, notes), end="")
@@ -72,11 +70,8 @@ def matrix_markdown(table: Table, results: Sequence[Outcome]) -> str:
 Value = Callable[[Outcome], Any]
 
 
-def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> list[Column]:
-    """The columns of the table: clean cells, and the values of CSV and JSON in full and in the unit of the table.
-
-    A `wide` terminal always has the interval of the difference.
-    """
+def columns(table: Table, results: Sequence[Outcome]) -> list[Column]:
+    """The columns of the table: clean cells, and the values of CSV and JSON in full and in the unit of the table."""
 
     def add(head: str, cell: Callable[[Outcome], str], values: dict[str, Value], **options: Any) -> Column:
         return column(head, results, cell, values, **options)
@@ -94,12 +89,12 @@ def columns(table: Table, results: Sequence[Outcome], wide: bool = False) -> lis
             "difference": lambda one: _converted(one.judgement.difference, one.row.measure.unit.difference),
         }, spare=3),
         _interval_column("interval of the difference", "difference", results, lambda one: one.judgement.interval,
-                         Unit.difference, "+z", spare=None if wide else 1),
+                         Unit.difference, "+z", spare=0),
         add("seeds", lambda one: one.seeds, {
             "seeds": lambda one: len(one.values),
             "seeds_wanted": lambda one: one.wanted,
             "seeds_needed": lambda one: one.judgement.seeds_needed,
-        }, spare=0),
+        }, spare=1),
         add("verdict", lambda one: one.verdict, VERDICT_VALUES, right=False, folded=True),
         add("parameters", lambda one: number(one.parameters, 0), {"parameters": lambda one: one.parameters}, spare=2),
         add("per run", lambda one: seconds(one.seconds), {"seconds": lambda one: one.seconds}, spare=4),

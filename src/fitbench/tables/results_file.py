@@ -31,8 +31,9 @@ class Record:
         row: the label.
         metric: the name in result.json, as 'test_accuracy'; '' in a results.csv of version 0.1.
         config_id, seed, fold: of the run.
-        state: that of the run; or 'missing' without a folder, 'damaged' if the run is finished and result.json cannot
-            be read, 'not evaluated' if it lacks the metric, 'undefined' if the metric is null there.
+        state: that of the run; or 'missing' without a folder (in results.csv also of a run that was not over),
+            'damaged' if the run is finished and result.json cannot be read, 'not evaluated' if it lacks the metric,
+            'undefined' if the metric is null there.
         value: the metric's value. It and all that follows is None or '' where the run has not finished.
         test_examples: how many examples the value was measured on.
         bootstrap_deviation: the standard deviation of the value over samples of the test examples; None for a
