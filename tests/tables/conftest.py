@@ -38,7 +38,7 @@ DEFINITION: dict[str, Any] = {
             "overrides": ["model=mlp", "model.hidden=[20]"],
             "notes": "As written.",
         },
-        {"label": "human", "claimed": "0.2", "measured": False, "source": "Nobody 2000"},
+        {"label": "human", "claimed": "1.2", "measured": False, "source": "Nobody 2000"},
     ],
 }
 

@@ -91,12 +91,12 @@ def test_a_metric_of_the_users_in_its_own_unit(own_metric, table_of, measure, lo
 
 
 def test_the_runs_that_a_table_launches_record_its_metric(own_metric, table_of, tmp_path, launched):
-    for changed in (
-        {"metric": "macro_f1", "unit": "percent"},
-        {"metric": "kappa", "unit": "value", "overrides": ["data=digits", KAPPA]},
-        {"metric": "loss", "unit": "value"},
+    for claimed, changed in (
+        ("50", {"metric": "macro_f1", "unit": "percent"}),
+        ("0.5", {"metric": "kappa", "unit": "value", "overrides": ["data=digits", KAPPA]}),
+        ("0.5", {"metric": "loss", "unit": "value"}),
     ):
-        table = table_of("0.5", **changed)
+        table = table_of(claimed, **changed)
         launching.train(table, configurations(table, tmp_path))
     own = ["data=digits", "training.epochs=2", "model=mlp"]
     jobs = [job for _, jobs in launched for job in jobs]

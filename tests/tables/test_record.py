@@ -120,7 +120,7 @@ def test_the_plot_shows_each_claim_mean_interval_and_seed_where_it_is(small, rec
     drawn = {}
     for line in axes.lines:
         drawn.setdefault(line.get_gid(), []).append([round(float(x), 6) for x in line.get_xdata()])
-    assert drawn["claim"] == [[8.4], [1.5, 1.7], [0.2]]
+    assert drawn["claim"] == [[8.4], [1.5, 1.7], [1.2]]
     assert drawn["mean"] == [[10.0], [pytest.approx(0.95)]]
     assert drawn["seed"] == [[10.5, 10, 9.5, 10, 10], [pytest.approx(1), pytest.approx(0.9), pytest.approx(0.95)]]
     assert len(drawn["interval"]) == 2
