@@ -27,8 +27,8 @@ FEWEST = 4  # characters to which the name of a row is shortened at least
 DROPPED = 12  # columns that a terminal is too narrow for and that are named
 APART = 3  # characters between what stands in two columns
 SHORTEST = 3  # characters of a heading that begin a line of their own
-FOLDED = 20  # columns that one whose cells go on in the next line is left for others, if its texts are that long
-NEEDED = 1  # `Column.spare` of the columns for which folded ones give way to FOLDED
+FOLDED = 20  # characters of a line that a folded column keeps where the columns up to NEEDED have no room
+NEEDED = 1  # the largest `Column.spare` of these columns; for the others a folded column keeps twice as much
 SPACES = 3  # columns that a break behind a space saves at least
 
 
@@ -218,9 +218,10 @@ def print_columns(out: Console, columns: Sequence[Column], together: int = 1) ->
 
 
 def _padded(column: Column) -> Column:
-    """A column aligned to the right whose cells end in spaces, aligned by spaces before them: Rich would remove those.
+    """A column aligned to the right by spaces of its own, if any of its cells ends in spaces.
 
-    Numbers stand below one another where not all of them have a sign behind them.
+    Cells without a sign end in spaces, so that the numbers stand below one another. Rich removes these spaces from cells
+    that it aligns to the right.
     """
     if all(cell == cell.rstrip() for cell in column.cells):
         return column
@@ -260,7 +261,7 @@ def _space(column: Column) -> int:
 
 
 def _least_space(column: Column, folded: int) -> int:
-    """What a column takes if its cells, should it be a folded one, have so much room in a line."""
+    """The room that a column takes. A folded column needs no more than `folded` characters of a line for its cells."""
     return min(_space(column), folded + APART) if column.folded else _space(column)
 
 
@@ -325,7 +326,7 @@ def wrapped(columns: Sequence[Column], room: int) -> list[list[Column]]:
 def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
     """The columns that there is room for, as they are, and the others, the least needed first.
 
-    Folded columns give way to those that are needed most. The others come only where folded ones have twice the room.
+    Folded columns are made narrower for the columns that are needed most. FOLDED and NEEDED say how far.
     """
     kept = [column for column in columns if column.spare is None]
     dropped: list[Column] = []
