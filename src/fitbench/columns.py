@@ -220,8 +220,8 @@ def print_columns(out: Console, columns: Sequence[Column], together: int = 1) ->
 def _padded(column: Column) -> Column:
     """A column aligned to the right by spaces of its own, if any of its cells ends in spaces.
 
-    Cells without a sign end in spaces, so that the numbers stand below one another. Rich removes these spaces from cells
-    that it aligns to the right.
+    Cells without a sign end in spaces, so that the numbers stand below one another. Rich removes these spaces from
+    cells that it aligns to the right.
     """
     if all(cell == cell.rstrip() for cell in column.cells):
         return column
