@@ -1,5 +1,6 @@
 """What the tables that ship with fitbench reproduce, from their results.csv."""
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -20,8 +21,8 @@ def counts() -> str:
     """How many claims of each table have which verdict."""
     numbers = {name: [kind(one) for one in claims(name)] for name in NAMES}
     numbers["all"] = [kind for kinds in numbers.values() for kind in kinds]
-    rows = [(name, str(len(kinds)), *(str(kinds.count(each)) for each in KINDS)) for name, kinds in numbers.items()]
-    return table(("table", "claims", *KINDS), rows)
+    rows = [(each, *(str(kinds.count(each)) for kinds in numbers.values())) for each in KINDS]
+    return table(("", *numbers), [*rows, ("claims", *(str(len(kinds)) for kinds in numbers.values()))])
 
 
 def left(name: str) -> str:
@@ -33,9 +34,7 @@ def left(name: str) -> str:
             mean_sd(one),
             difference(one),
             one.verdict,
-            prose(
-                "; ".join(remark.removeprefix("inconclusive, and ") for about, remark in _remarks(name) if about is one)
-            ),
+            prose("; ".join(_remarks(name, one))),
         )
         for one in claims(name)
         if kind(one) not in ("reproduced", "explained")
@@ -51,9 +50,10 @@ def claims(name: str) -> tuple[Outcome, ...]:
     return tuple(one for one in results if one.row.measured and one.row.claim is not None)
 
 
-@cache
-def _remarks(name: str) -> tuple[tuple[Outcome, str], ...]:
-    return tuple(remarks_on_rows(claims(name)))
+def _remarks(name: str, outcome: Outcome) -> list[str]:
+    """The remarks on a row, without the word that its verdict has."""
+    found = [remark for about, remark in remarks_on_rows(claims(name)) if about is outcome]
+    return [re.sub("^inconclusive(; |, and )", "", remark) for remark in found]
 
 
 def kind(outcome: Outcome) -> str:
