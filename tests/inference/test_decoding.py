@@ -19,9 +19,9 @@ from PIL import Image
 from fitbench.data.image_files import THREADS, read_image
 from fitbench.errors import DataError
 from fitbench.inference import arrays, decoding
+from fitbench.inference.card import white_of
 from fitbench.inference.decoding import BATCHES_AHEAD, TASK_IMAGES, decode, decode_images, decoded
 from fitbench.inference.prepare import Prepare
-from fitbench.inference.reader import white_of
 from fitbench.inference.sources import Batch
 
 NOISE = np.random.default_rng(0).integers(0, 256, (60, 60), np.uint8)

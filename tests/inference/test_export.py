@@ -6,20 +6,22 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from fitbench.config import Backend
-from fitbench.data.image_files import read_image
 from fitbench.data.loading import load
 from fitbench.errors import DataError, FitbenchError, RequestError
 from fitbench.inference import agreement
 from fitbench.inference import export as exporting
 from fitbench.inference.agreement import Agreement, compare
+from fitbench.inference.decoding import decode_images
 from fitbench.inference.export import export
 from fitbench.inference.formats import FORMATS
+from fitbench.inference.prepare import Prepare
 from fitbench.inference.programs import TEMPLATES
 from fitbench.inference.reader import Reader, configuration, open_run
 from fitbench.inference.table_examples import encode, read_columns, replaces_missing
@@ -120,26 +122,40 @@ def test_program_classifies_image_files_from_any_folder(exported, trained, tmp_p
     assert "usage: " in predict(folder).stderr
 
 
-def test_program_reads_images_as_training_does(exported, tmp_path):
+@pytest.mark.parametrize("max_value", [None, 1, 255, 4095])
+def test_program_reads_images_as_predict_does(exported, tmp_path, monkeypatch, max_value):
     folder = exported("onnx")
+    monkeypatch.syspath_prepend(folder)
     program = program_in(folder, "inputs")
-    random = np.random.default_rng(0)
-    colour = Image.fromarray(random.integers(0, 256, (40, 31, 3)).astype(np.uint8))
-    clear = Image.fromarray(random.integers(0, 256, (28, 28, 4)).astype(np.uint8))
-    deep = Image.fromarray(random.integers(0, 65536, (30, 30)).astype(np.uint16))
+    monkeypatch.setitem(program.INPUT, "max_value", max_value)
+    random, white = np.random.default_rng(0), max_value or 255
+    colour = Image.fromarray(random.integers(0, min(white, 255) + 1, (40, 31, 3)).astype(np.uint8))
+    clear = Image.fromarray(random.integers(0, min(white, 255) + 1, (28, 28, 4)).astype(np.uint8))
+    deep = Image.fromarray(random.integers(0, (max_value or 65535) + 1, (30, 30)).astype(np.uint16))
+    floats = Image.fromarray((random.random((30, 30)) * white).astype(np.float32))
     turned = Image.Exif()
     turned[0x0112] = 6
-    kinds = {
-        "colour.png": colour,
-        "palette.png": colour.convert("P"),
-        "clear.png": clear,
-        "deep.png": deep,
-        "bits.png": colour.convert("1"),
-        "turned.jpg": colour,
+    files: dict[str, tuple[Image.Image, dict[str, Any]]] = {
+        "colour.png": (colour, {}),
+        "palette.gif": (colour.convert("P"), {}),
+        "clear.png": (clear, {}),
+        "deep.png": (deep, {}),
+        "bits.png": (colour.convert("1"), {}),
+        "turned.png": (colour, {"exif": turned}),
+        "turned.tif": (colour, {"exif": turned}),  # Pillow turns such a file twice where it opens it by its path
+        "floats.tif": (floats, {}),
+        "above.tif": (Image.fromarray(np.full((30, 30), 175030, np.int32)), {}),
     }
-    for name, image in kinds.items():
-        image.save(tmp_path / name, **({"exif": turned} if name == "turned.jpg" else {}))
-        assert np.array_equal(program.read_image(str(tmp_path / name)), read_image(tmp_path / name, (28, 28, 1))), name
+    refused = []
+    for name, (image, settings) in files.items():
+        image.save(tmp_path / name, **settings)
+        images, errors = decode_images([str(tmp_path / name)], (28, 28, 1), Prepare.none, max_value)
+        found = program.read(str(tmp_path / name))
+        assert found[2] == [f"{tmp_path / name}: {text}" for text in errors.values()]
+        assert errors or np.array_equal(found[1], images), name
+        refused += [name] * len(errors)
+    assert {"above.tif"} <= set(refused) <= {"above.tif", "floats.tif", "palette.gif"}
+    assert ("floats.tif" in refused) == (max_value is None)
 
 
 # -- refused ----------------------------------------------------------------------------------------------------------
@@ -292,7 +308,7 @@ def test_keras_format_includes_the_layers_of_fitbench(copied, tmp_path, capsys):
     assert sorted(path.name for path in folder.iterdir()) == names
     printed = capsys.readouterr().out
     assert printed.startswith(
-        f"{folder}: README.md, fitbench_layers.py, inputs.py, model.json, model.keras, predict.py\n"
+        f"{folder}: README.md, fitbench_layers.py, image_pixels.py, inputs.py, model.json, model.keras, predict.py\n"
     )
     assert "probabilities differ by at most 0" in printed
     assert b"/tmp" not in b"".join(path.read_bytes() for path in folder.iterdir())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from fitbench.data.image_files import fitted
+from fitbench.data.image_pixels import fitted
 from fitbench.data.loading import load
 from fitbench.inference.decoding import decode
 from fitbench.inference.prepare import Prepare, default_prepare, prepare_image, prepare_images

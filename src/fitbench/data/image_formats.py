@@ -9,8 +9,6 @@ IMAGE_SUFFIXES = frozenset(
     {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
     | {".pbm", ".pnm"}
 )
-# Pillow recognises formats by content. It is limited to these because others, such as PostScript, run programs.
-IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 HEAD_BYTES = 64  # that `begins_like_an_image` looks at
 # How files of these formats begin. Pillow takes every text that begins with 'BM' or 'P1' for an image.
 _BEGINS = re.compile(
@@ -22,7 +20,7 @@ _BEGINS_TIFF = re.compile(rb"II\*\0|MM\0\*|II\+\0\x08\0\0\0|MM\0\+\0\x08\0\0")
 
 
 def begins_like_an_image(head: bytes, suffix: str) -> bool:
-    """Whether a file begins like one of `IMAGE_FORMATS`.
+    """Whether a file begins like one of `image_pixels.IMAGE_FORMATS`.
 
     Args:
         head: the first `HEAD_BYTES` of the file.

@@ -6,7 +6,7 @@ from typing import Any
 
 from fitbench.config import Lengths
 from fitbench.inference.table_examples import replaces_missing
-from fitbench.kinds import SERIES
+from fitbench.kinds import IMAGES, SERIES
 from fitbench.record.inputs import Inputs
 
 
@@ -24,6 +24,8 @@ def input_card(inputs: Inputs, result: dict[str, Any]) -> dict[str, Any]:
         card["columns"] = [column.model_dump(exclude_none=True) for column in inputs.columns]
         card["missing"] = sorted(MISSING)
         card["replace_missing"] = replaces_missing(result)
+    if inputs.kind == IMAGES:
+        card["max_value"] = white_of(result)
     if inputs.kind == SERIES:
         card["lengths"] = lengths_of(result)
     if inputs.vocabulary is not None:
@@ -35,3 +37,9 @@ def lengths_of(result: dict[str, Any]) -> str | None:
     """How series of other lengths are interpolated, `data.lengths` of a run; None: they are refused."""
     value = result["config"]["data"].get("lengths")
     return Lengths(value).value if value in tuple(Lengths) else None
+
+
+def white_of(result: dict[str, Any]) -> float | None:
+    """Return the value of white in the files of a run's data, `data.max_value`; None for that of the format."""
+    value = result["config"]["data"].get("max_value")
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

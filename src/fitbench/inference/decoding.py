@@ -17,7 +17,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from fitbench.data.image_files import IMAGE_ERRORS, THREADS, displayed, fitted, opened, why_unreadable
+from fitbench.data.image_files import IMAGE_ERRORS, THREADS, opened, why_unreadable
+from fitbench.data.image_pixels import displayed, fitted
 from fitbench.errors import DataError
 from fitbench.inference.prepare import Prepare, Shape, prepare_image, prepare_images
 from fitbench.inference.sources import Batch
@@ -45,7 +46,7 @@ def decoded(
         batches: the batches.
         shape: [height, width, channels] of the model's images.
         choose_prepare: returns how to prepare the rows of an array, or image files for None.
-        max_value: the value of white in image files; see `image_files.displayed`.
+        max_value: the value of white in image files; see `image_pixels.displayed`.
     """
     waiting: deque[tuple[Batch, Iterator[Decoded]]] = deque()
     pool = ThreadPoolExecutor(THREADS)
@@ -80,7 +81,7 @@ def decode_images(
         content: paths of image files, or images, uint8 [N, height, width, channels].
         shape: [height, width, channels] of the model's images.
         prepare: how to prepare the images.
-        max_value: the value of white in image files; see `image_files.displayed`.
+        max_value: the value of white in image files; see `image_pixels.displayed`.
 
     Returns:
         The images, uint8 [N, *shape], and error messages by position. The image of an error is black.
@@ -111,13 +112,13 @@ def decode(
     max_pixels: int = MAX_PIXELS,
     max_value: float | None = None,
 ) -> Image.Image:
-    """Decode an image as a viewer displays it: see `image_files.displayed`.
+    """Decode an image as a viewer displays it: see `image_pixels.displayed`.
 
     Args:
         source: the path of a file, an open file, or pixels, uint8 [height, width, channels].
         name: the name of the image in messages.
         max_pixels: the largest number of pixels of a file; see `image_files.opened`.
-        max_value: the value of white in a file; see `image_files.displayed`.
+        max_value: the value of white in a file; see `image_pixels.displayed`.
 
     Raises:
         DataError: the file is not an image of a known format, or is damaged or too large; the message begins with the

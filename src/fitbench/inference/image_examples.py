@@ -13,12 +13,13 @@ import numpy as np
 from fitbench.data.image_paths import LeftOut
 from fitbench.errors import RequestError
 from fitbench.inference import labels, sources
+from fitbench.inference.card import white_of
 from fitbench.inference.decoding import decoded
 from fitbench.inference.examples import Examples
 from fitbench.inference.layout import Layout
 from fitbench.inference.options import Options
 from fitbench.inference.prepare import Prepare, default_prepare
-from fitbench.inference.reader import Reader, white_of
+from fitbench.inference.reader import Reader
 from fitbench.record.inputs import Inputs
 from fitbench.record.reading import output_names
 from fitbench.tasks import task_of

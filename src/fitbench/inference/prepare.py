@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from fitbench.data.builtin import BUILTIN
-from fitbench.data.image_files import fitted
+from fitbench.data.image_pixels import fitted
 from fitbench.inference.photos import BOX, like_mnist
 
 Shape = tuple[int, int, int]  # height, width, channels

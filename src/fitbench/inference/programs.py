@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fitbench.data import resampling, series_text
+from fitbench.data import image_pixels, resampling, series_text
 from fitbench.inference import values
 from fitbench.kinds import ARRAYS, IMAGES, SERIES, TABLE, TOKENS
 
@@ -43,7 +43,7 @@ _SERIES = {
 _AS_THEY_ARE = "`predict.py` reads arrays of `.npy` and `.npz` files as they are, and refuses other values."
 PROGRAMS = {
     IMAGES: Program(
-        {"inputs.py": TEMPLATES / "images.py"},
+        {"inputs.py": TEMPLATES / "images.py", "image_pixels.py": Path(image_pixels.__file__)},
         ("pillow",),
         "IMAGE..",
         "0 to 255",

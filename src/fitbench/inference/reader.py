@@ -12,6 +12,7 @@ import numpy as np
 
 from fitbench.config import Backend, Config, from_values
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.inference.card import white_of
 from fitbench.inference.inputs import inputs_of, recorded_inputs
 from fitbench.record import reading
 from fitbench.record.folder import State, state_of
@@ -110,12 +111,6 @@ def finished(folder: Path) -> dict[str, Any]:
     except RequestError as error:
         raise FitbenchError(f"{folder}/result.json: {error}") from None
     return result
-
-
-def white_of(result: dict[str, Any]) -> float | None:
-    """Return the value of white in the files of a run's data, `data.max_value`; None for that of the format."""
-    value = result["config"]["data"].get("max_value")
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def configuration(result: dict[str, Any], folder: Path) -> Config:
