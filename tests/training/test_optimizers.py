@@ -3,6 +3,7 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from fitbench.errors import RequestError
 from fitbench.record.history import read_history
@@ -71,6 +72,15 @@ def test_step_multiplies_after_every_so_many_epochs(configure):
         "optimizer.schedule.factor=0.5",
     )  # fmt: skip
     assert [rate(step) for step in (0, 19, 20, 39, 40)] == pytest.approx([1, 1, 0.5, 0.5, 0.25])
+
+
+@pytest.mark.parametrize("steps", [45, 47, 94, 235, 4690])
+def test_step_changes_the_rate_with_the_first_step_of_an_epoch_in_compiled_graphs_too(configure, steps):
+    overrides = ("optimizer/schedule=step", "optimizer.learning_rate=1", "optimizer.schedule.every_epochs=1")
+    schedule = optimizers.build(configure(*overrides).optimizer, steps, 5)._learning_rate
+    compiled = tf.function(schedule)
+    numbers = [steps - 1, steps, 2 * steps - 1, 2 * steps, 4 * steps]
+    assert [float(compiled(tf.Variable(number))) for number in numbers] == pytest.approx([1, 0.1, 0.1, 0.01, 1e-4])
 
 
 def test_piecewise_takes_each_factor_after_its_epochs(configure):
@@ -210,10 +220,11 @@ def test_more_steps_per_update_than_the_run_has_are_refused(configure):
     assert optimizers.build(settings, 10, 5).gradient_accumulation_steps == 41
 
 
-def test_schedule_of_updates_is_saved_and_loaded_with_its_optimizer(configure):
-    settings = configure("optimizer/schedule=cosine", ACCUMULATED.format(4)).optimizer
+@pytest.mark.parametrize("schedule", ["cosine", "step"])
+def test_schedule_is_saved_and_loaded_with_its_optimizer(configure, schedule):
+    settings = configure(f"optimizer/schedule={schedule}", ACCUMULATED.format(4)).optimizer
     built = optimizers.build(settings, 10, 5)
     loaded = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(built))
     rates = [[float(each._learning_rate(step)) for step in range(50)] for each in (built, loaded)]
     assert rates[0] == rates[1]
-    assert rates[0][20:24] == [rates[0][20]] * 4 != [rates[0][24]] * 4
+    assert schedule == "step" or rates[0][20:24] == [rates[0][20]] * 4 != [rates[0][24]] * 4
