@@ -135,6 +135,20 @@ def test_what_is_no_regular_file_is_put_aside(tmp_path, caplog, kind):
     assert re.search(f"000009-ab.npz {reason}.*; it is put aside as aside-000009-ab.npz", caplog.text)
 
 
+def test_checkpoint_of_very_many_epochs_is_read(tmp_path):
+    columns = dict.fromkeys(("seconds", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy"), 0.5)
+    history = [{"epoch": number, **columns} for number in range(1, 30_001)]
+    checkpoint.write(tmp_path, state(tmp_path, 30_000).model_copy(update={"history": history}))
+    assert checkpoint.read(tmp_path).history == history
+
+
+def test_newest_checkpoint_is_kept_where_numbers_of_epochs_get_longer(tmp_path):
+    for epoch in (999_998, 999_999, 1_000_000):
+        checkpoint.write(tmp_path, state(tmp_path, 1).model_copy(update={"epoch": epoch}))
+    newest = checkpoint._newest_first((tmp_path / "checkpoint").iterdir())
+    assert [path.name.partition("-")[0] for path in newest] == ["1000000", "999999"]
+
+
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError()])
 def test_a_checkpoint_that_the_system_cannot_read_now_is_not_put_aside(tmp_path, monkeypatch, error):
     checkpoint.write(tmp_path, state(tmp_path, 8))

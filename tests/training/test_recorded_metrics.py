@@ -248,6 +248,14 @@ def test_finished_run_gains_what_a_run_trained_with_it_records(evaluated_run, se
     assert result["primary"] == "macro_f1"
 
 
+def test_accuracy_that_is_added_later_is_that_of_a_new_run(default_run, recorded, tmp_path):
+    """The history has it: the mean over the last epoch. The saved model would say something else."""
+    folder, _ = recorded(*OPTIONS, "metrics=[macro_f1]", outputs=tmp_path)
+    recorded(*OPTIONS, "metrics=[macro_f1,accuracy]", outputs=tmp_path)
+    added, expected = read_result(folder)["metrics"], read_result(default_run[0])["metrics"]
+    assert {key: added[key] for key in expected} == expected
+
+
 def test_evaluation_changes_nothing_else_of_the_result(evaluated_run):
     before, after, _ = evaluated_run
     changed = {key for key in after if after[key] != before[key]}

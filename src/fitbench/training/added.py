@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import PARTS, join
 from fitbench.record.claims import claim
 from fitbench.record.files import outputs_of
+from fitbench.record.history import read_history
 from fitbench.record.reading import check_metrics, has_test_part, lacking, read_predictions, read_result
 from fitbench.record.result import write_result
 from fitbench.stderr import write_note
@@ -38,8 +40,9 @@ log = logging.getLogger(__name__)
 def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
     """Evaluate a finished run for the metrics that it lacks, and record them in its result; gives the result.
 
-    Training and validation part are computed by the saved model, the test part is scored from predictions.npz. The
-    first metric of the configuration becomes primary. The history stays without the new metrics.
+    What the history has of them is recorded, as in a new run. All other values of the training and validation part are
+    computed by the saved model, and the test part is scored from predictions.npz. The first metric of the configuration
+    becomes primary. The history stays as it is.
 
     Raises:
         Claimed: another process works on the run.
@@ -59,7 +62,8 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
         measured = measures.of(config, task_of(result["task"]))
         predictions = read_predictions(folder, result) if has_test_part(result) else None
         data, threshold = _same_data(config, result, names), threshold_of(result)
-        values = result["metrics"] | _values(config, folder, data, measured, result, threshold)
+        values = _of_history(measured, folder, names, result["metrics"]) | result["metrics"]
+        values |= _values(config, folder, data, measured, values, threshold)
         if predictions is not None:
             added = [measured.metrics[name] for name in names]
             test = measured.task.score(added, predictions.targets, predictions.outputs, threshold)
@@ -75,7 +79,9 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
             "code": code | result["code"],
         }
         write_result(folder, result)
-    text = f"{folder.name}: evaluated its saved model for {', '.join(names)}; its history has no such values"
+    text = f"{folder.name}: evaluated its saved model for {', '.join(names)}"
+    if not {*names} <= {*measured.task.step_metrics}:
+        text += "; its history has no such values"
     log.info(text)
     if config.progress:
         write_note(text)
@@ -92,10 +98,29 @@ def _same_data(config: Config, result: dict[str, Any], names: list[str]) -> Data
     return data
 
 
-def _values(
-    config: Config, folder: Path, data: Dataset, measured: Measures, result: dict[str, Any], threshold: float
+def _of_history(
+    measured: Measures, folder: Path, names: list[str], recorded: Mapping[str, float | None]
 ) -> dict[str, float | None]:
-    """The values of the training and the validation part that the result does not have."""
+    """What the history has of these metrics in the epoch whose weights the model has.
+
+    If something has changed the weights since, there is nothing. Then the recorded loss is not that of the epoch.
+    """
+    history = read_history(folder)
+    if not history or measured.kept_epoch(history).get("loss") != recorded.get("train_loss"):
+        return {}
+    wanted = {join(part, name) for part in PARTS for name in names}
+    return {key: value for key, value in measured.of_epochs(history).items() if key in wanted}
+
+
+def _values(
+    config: Config,
+    folder: Path,
+    data: Dataset,
+    measured: Measures,
+    present: Mapping[str, float | None],
+    threshold: float,
+) -> dict[str, float | None]:
+    """The values of the training and the validation part that are not present."""
     backend.start(config)
     from fitbench.training.evaluate import predict
     from fitbench.training.parts import Parts
@@ -107,7 +132,7 @@ def _values(
         def raw_outputs(prepared: Any) -> np.ndarray:
             return parts.objective.in_units(predict(model, prepared))
 
-        return parts.missing_values(raw_outputs, result["metrics"], threshold)
+        return parts.missing_values(raw_outputs, present, threshold)
 
 
 def _saved_model(parts: Parts, folder: Path) -> keras.Model:

@@ -11,6 +11,7 @@ import json
 import logging
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -29,7 +30,7 @@ from fitbench.untrusted import LARGEST_BYTES, Unreadable, arrays_of, guarded, na
 log = logging.getLogger(__name__)
 
 WHOLE = "[0-9]*.npz"  # <epoch>-<checksum>.npz
-ANY_SIZE = sys.maxsize  # of a state, which is as large as the model and its optimizer
+ANY_SIZE = sys.maxsize  # of a state, which is as large as the model and its optimizer, and has every epoch
 
 
 class Checkpoint(BaseModel):
@@ -66,7 +67,7 @@ def read(folder: Path) -> Checkpoint | None:
         FitbenchError: checkpoint/ is a link that leaves the outputs folder.
         OSError, MemoryError: the system cannot read one now.
     """
-    paths = listed(folder, "checkpoint", WHOLE)[::-1]
+    paths = _newest_first(listed(folder, "checkpoint", WHOLE))
     for path in paths:
         try:
             checkpoint = _load(path, folder)
@@ -82,6 +83,11 @@ def read(folder: Path) -> Checkpoint | None:
     if paths:
         log.warning("no usable checkpoint is left in %s: the run begins anew", folder)
     return None
+
+
+def _newest_first(paths: Iterable[Path]) -> list[Path]:
+    """Checkpoints by epoch, which has six digits or more."""
+    return sorted(paths, key=lambda path: (len(path.name.partition("-")[0]), path.name), reverse=True)
 
 
 def _load(path: Path, folder: Path) -> Checkpoint:
@@ -103,7 +109,7 @@ def _parsed(content: bytes, folder: Path) -> Checkpoint:
     try:
         with guarded():
             arrays = arrays_of(io.BytesIO(content), max(LARGEST_BYTES, len(content)))
-            state = parse_json(str(arrays.pop("state")))
+            state = parse_json(str(arrays.pop("state")), most=ANY_SIZE)
             checkpoint = Checkpoint.model_validate({**state, "arrays": arrays})
     except Unreadable as error:
         if isinstance(error.__cause__, MemoryError):
@@ -172,5 +178,5 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     path = target / f"{checkpoint.epoch:06}-{hashlib.sha256(content).hexdigest()[:16]}.npz"
     with replacing(path) as file:
         file.write(content)
-    for old in sorted(target.glob(WHOLE), reverse=True)[2:]:
+    for old in _newest_first(target.glob(WHOLE))[2:]:
         old.unlink()
