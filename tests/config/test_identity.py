@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fitbench.composition import conf_folder
-from fitbench.config import Config, config_id, from_values, plain, run_id
+from fitbench.config import Config, config_id, from_values, other_argument, plain, run_id
 from fitbench.config.identity import FORMER, NEUTRAL
 
 from .bases import BASES, leaves, with_changes
@@ -52,13 +52,17 @@ def put_in(config: Config, key: str, value: Any) -> Config:
 def test_identity_depends_on_each_value_but_those_that_cannot_change_the_result(bases, base):
     config = bases[base]
     kept, renamed = set(), set()
-    others = {"training.early_stopping": bases["default"].training.early_stopping}  # what is watched is asked of it
+    others = {  # what is watched is asked of them
+        "training.early_stopping": bases["default"].training.early_stopping,
+        "training.callbacks": bases["callback"].training.callbacks,
+    }
     for key, value in leaves(config.model_dump()).items():
-        other = others[key] if key in others and value is None else another(value)
+        other = others[key] if key in others and value in (None, {}) else another(value)
         same = config_id(put_in(config, key, other)) == config_id(config)
         (kept if same else renamed).add(key)
     paths = {key for key in ("data.path", "data.test_path") if hasattr(config.data, key.removeprefix("data."))}
-    assert kept == NO_PART_OF_THE_IDENTITY | paths
+    between_callbacks = {"training.steps_per_execution"} if config.training.callbacks else set()
+    assert kept == (NO_PART_OF_THE_IDENTITY | paths) - between_callbacks
     assert {"data.name", "data.source", "model._target_", "optimizer.learning_rate", "training.epochs"} <= renamed
     assert "backend" in renamed
 
@@ -119,6 +123,40 @@ def test_definition_of_a_users_metric_counts_where_it_is_watched(values, monitor
     assert len(set(config_ids(SIGNED, *others, **watching))) == 4
     assert len(set(config_ids(SIGNED, *alike, **watching))) == 1
     assert config_ids(SIGNED, *others, *alike) == [config_id(from_values(values("averaged", {})))] * 7
+
+
+@pytest.mark.parametrize(("metric", "counts"), [("macro_f1", True), ("accuracy", False), ("loss", False)])
+def test_metric_that_a_callback_watches_counts_unless_every_epoch_has_it(values, metric, counts):
+    callback = {"_target_": "keras.callbacks.ReduceLROnPlateau", "monitor": f"val_{metric}"}
+    chosen = [{"accuracy": None}, {"accuracy": None, "macro_f1": None}, {"macro_f1": None}]
+    ids = [
+        config_id(from_values(values("default", {"training.callbacks.plateau": callback, "metrics": names})))
+        for names in chosen
+    ]
+    assert (ids[0] != ids[1]) == counts
+    assert ids[1] == ids[2]
+
+
+@pytest.mark.parametrize(("change", "recorded", "difference"), [
+    ({"model.hidden": []}, {"model.hidden": None}, "model.hidden null in place of []"),
+    ({}, {"model.hidden": None}, "model.hidden null in place of absent"),
+    ({"model.hidden": {}}, {}, "model.hidden absent in place of {}"),
+    ({"model.width": 3.0}, {"model.width": 3}, ""),
+    (
+        {"training.loss": {"_target_": "mine.loss", "power": []}}, {"training.loss": {"_target_": "mine.loss"}},
+        "training.loss.power absent in place of []",
+    ),
+    (
+        {"training.callbacks.stop": {"_target_": "mine.Stop", "at": None}},
+        {"training.callbacks.stop": {"_target_": "mine.Stop", "at": []}},
+        "training.callbacks.stop.at [] in place of null",
+    ),
+])  # fmt: skip
+def test_arguments_of_the_users_code_that_are_hashed_alike_are_told_apart(values, change, recorded, difference):
+    now, before = (from_values(values("own", changes)) for changes in (change, recorded))
+    assert config_id(now) == config_id(before)
+    assert other_argument(now, plain(before)) == difference
+    assert other_argument(now, plain(now)) == ""
 
 
 def test_zero_and_false_are_said(values):

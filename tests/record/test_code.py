@@ -3,15 +3,17 @@
 import importlib
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from fitbench.config import Config, plain
 from fitbench.config.code import code_of
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import recorded
-from fitbench.record.code import check_interrupted, note
+from fitbench.record.code import check_interrupted, check_interrupted_arguments, note
 
 MODEL = ("model._target_=mine_recorded.net",)
 METRICS = {"accuracy": None, "kappa": {"_target_": "mine_metric.kappa", "direction": "max"}}
@@ -64,6 +66,12 @@ def test_changed_code_beside_the_model_is_named_with_three_ways_out(finished, at
         recorded(at())
     assert recorded(at(force=True)) is None
     assert recorded(at(code="any")) is not None
+
+
+def test_result_of_another_argument_that_is_hashed_alike_is_refused(finished, at):
+    config = at(model={**at().model, "initializer": []})
+    with pytest.raises(RequestError, match=r"is recorded with model.initializer absent in place of \[\], which has"):
+        recorded(config)
 
 
 def test_unknown_code_of_an_earlier_version_is_accepted(finished, at, own):
@@ -126,6 +134,16 @@ def test_force_begins_an_interrupted_run_with_changed_code_anew(interrupted, at,
     begin(at(force=True), interrupted)
     assert [path.name for path in (interrupted / "checkpoint").iterdir()] == ["code.json"]
     begin(at(), interrupted)
+
+
+def test_interrupted_run_of_another_argument_that_is_hashed_alike_begins_anew_only_if_forced(interrupted, at):
+    (interrupted / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(plain(at()))))
+    check_interrupted_arguments(at(), interrupted)
+    for force in (False, True):
+        config = at(force=force, model={**at().model, "initializer": []})
+        with nullcontext() if force else pytest.raises(RequestError, match="run was interrupted with"):
+            check_interrupted_arguments(config, interrupted)
+        assert (interrupted / "checkpoint").exists() != force
 
 
 def test_code_may_change_before_the_first_checkpoint(interrupted, at, own):

@@ -36,6 +36,7 @@ from fitbench.config.identity import (
     WITHOUT_EFFECT,
     config_id,
     covered,
+    other_argument,
     plain,
     run_id,
     with_current_names,

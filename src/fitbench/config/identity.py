@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench import metrics
 from fitbench.config.run_names import RunName
+from fitbench.config.training_section import AUTO
+from fitbench.tasks import TASKS
 
 if TYPE_CHECKING:
     from fitbench.config.schema import Config
@@ -30,8 +32,8 @@ OF_EARLIER_RUNS = (
 )
 
 # What cannot change the result. A data set's path is among them: its name is not, and its checksum is compared before a
-# recorded result is reused from another path. A metric of the user's that is watched after each epoch does change the
-# result; `_watched_metrics` hashes it.
+# recorded result is reused from another path. Two of them can change the result after all: metrics that are watched
+# after each epoch, and with callbacks the steps between two calls of them. `covered` hashes these.
 WITHOUT_EFFECT = (
     "study",
     "device",
@@ -77,6 +79,9 @@ UNORDERED = ("data.drop", "data.categorical", "training.freeze")
 
 # Values that are hashed as another, which they stand for in all runs that were recorded before they existed.
 HASHED_AS: dict[str, dict[Any, Any]] = {"training.loss": {"auto": "cross_entropy"}}
+
+# What every epoch measures, whichever metrics are selected.
+ALWAYS_MEASURED = {"loss", *(name for task in TASKS.values() for name in task.step_metrics)}
 
 # Functions that have moved, and the names under which they are hashed and which older configurations have.
 FORMER = {
@@ -127,6 +132,8 @@ def covered(config: Config) -> dict[str, Any]:
     hashed["data"] |= _verbatim(getattr(config.data, "settings", {}))  # arguments of a function of the user's
     if watched := _watched_metrics(config):
         hashed["watched_metrics"] = watched
+    if config.training.callbacks and config.training.steps_per_execution != AUTO:
+        hashed["training"]["steps_per_execution"] = config.training.steps_per_execution
     return hashed
 
 
@@ -137,13 +144,44 @@ def run_id(config: Config) -> str:
 
 
 def _watched_metrics(config: Config) -> dict[str, Any]:
-    """Target, direction and arguments of each metric of the user's that early stopping or the schedule watches."""
+    """Target, direction and arguments of each metric of the user's that early stopping or the schedule watches.
+
+    Also of all metrics that callbacks watch: an epoch tells callbacks only of the metrics that are selected.
+    """
     names = {metrics.split(watched.name)[1] for watched in config.monitors}
+    monitors = [callback.get("monitor") for callback in config.training.callbacks.values()]
+    of_callbacks = {metrics.split(monitor)[1] for monitor in monitors if isinstance(monitor, str)} - ALWAYS_MEASURED
     shown = {*metrics.DESCRIPTION} - {"direction"}
     return {
-        name: {key: _verbatim(value) for key, value in entry.items() if key not in shown}
+        name: {key: _verbatim(value) for key, value in (entry or {}).items() if key not in shown}
         for name, entry in config.metrics.items()
-        if name in names and entry is not None
+        if name in of_callbacks or (name in names and entry is not None)
+    }
+
+
+def other_argument(config: Config, recorded: Mapping[str, Any]) -> str:
+    """The first argument of the user's code that a recorded configuration of the same identity has otherwise.
+
+    Null, empty and absent arguments are hashed alike, but a function can tell them apart. Gives '' if there is none.
+    """
+    before, now = _own_arguments(recorded), _own_arguments(plain(config))
+    for key in {**before, **now}:
+        texts = [json.dumps(each[key]) if key in each else "absent" for each in (before, now)]
+        if texts[0] != texts[1]:
+            return f"{key} {texts[0]} in place of {texts[1]}"
+    return ""
+
+
+def _own_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a model, a loss and callbacks that are not fitbench's, by their full keys."""
+    training = values["training"]
+    sections = {"model": values["model"], "training.loss": training["loss"]}
+    sections |= {f"training.callbacks.{name}": callback for name, callback in training.get("callbacks", {}).items()}
+    return {
+        f"{key}.{name}": _verbatim(value)
+        for key, section in sections.items()
+        if isinstance(section, Mapping) and not section["_target_"].startswith("fitbench.")
+        for name, value in section.items()
     }
 
 

@@ -12,7 +12,7 @@ from fitbench.data.fingerprint import fingerprint
 from fitbench.errors import CURRENT_FOLDER_REMOVED, FitbenchError, RequestError
 from fitbench.record import dataset
 from fitbench.record.claims import claim
-from fitbench.record.code import check_recorded
+from fitbench.record.code import check_arguments, check_recorded
 from fitbench.record.files import UNFINISHED, exists
 from fitbench.record.folder import State, folder_of, state_of, tidy
 from fitbench.record.parents import lacks_state, other_state
@@ -86,6 +86,7 @@ def recorded_result(config: Config, fingerprint_of: FingerprintOf = fingerprint)
         return None
     result = read_result(folder)
     check_recorded(config, result, folder)
+    check_arguments(config, result["config"], folder)
     check_metrics(config, result, remedy=", or train the run again with force=true")
     if difference := other_state(config, result["config"]):
         raise RequestError(

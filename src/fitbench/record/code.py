@@ -9,11 +9,12 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from fitbench.config import Config, plain
+from fitbench.config import Config, other_argument, plain
 from fitbench.config.code import code_of_run
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.files import listed, read_bytes, write_whole
 from fitbench.record.interrupted import begin_anew, has_checkpoint
+from fitbench.record.reading import read_config
 
 NOTE = "code.json"
 CODE = TypeAdapter(dict[str, str])
@@ -37,6 +38,33 @@ def check_recorded(config: Config, result: Mapping[str, Any], folder: Path) -> N
             f"{folder.name} is recorded with other code: {changed}; force=true trains it again and replaces the "
             "recorded result, code=any takes that result, another name such as model.name=other keeps both"
         )
+
+
+def check_arguments(config: Config, recorded: Mapping[str, Any], folder: Path) -> None:
+    """Refuse the result of a finished run whose code of the user's had other arguments under the same identity.
+
+    Raises:
+        RequestError: with the first of them.
+    """
+    if different := other_argument(config, recorded):
+        raise RequestError(
+            f"{folder.name} is recorded with {different}, which has the same config_id; force=true trains it again and "
+            "replaces the recorded result, another name such as model.name=other keeps both"
+        )
+
+
+def check_interrupted_arguments(config: Config, folder: Path) -> None:
+    """Refuse checkpoints that were written with such arguments, before config.yaml is written.
+
+    With `force=true` they are removed, so that the run begins anew.
+
+    Raises:
+        RequestError: with the first of them.
+        FitbenchError: config.yaml is damaged.
+    """
+    if has_checkpoint(folder) and (different := other_argument(config, read_config(folder))):
+        refusal = f"{folder.name} was interrupted with {different}, which has the same config_id"
+        begin_anew(config, folder, f"{refusal}; force=true begins it anew")
 
 
 def check_continued(config: Config, result: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from fitbench.data.dataset import Dataset
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.claims import Claimed, claim
-from fitbench.record.code import check_interrupted, note
+from fitbench.record.code import check_interrupted, check_interrupted_arguments, note
 from fitbench.record.files import check_fence, remove, write_whole
 from fitbench.record.folder import tidy
 from fitbench.record.history import write_history
@@ -56,6 +56,7 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
         remove(folder / "pruned.json")  # if it is pruned again, it goes on to the same epoch
         _check_names(folder)
         check_checkpoints(config, folder)
+        check_interrupted_arguments(config, folder)
         attempt = attempts.begin(folder)
         log.info("attempt %d of %s", attempt, folder.name)
         write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
