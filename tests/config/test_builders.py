@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from fitbench.composition import conf_folder
 from fitbench.config import Config, from_hydra
+from fitbench.config.builders import records_shares
 from fitbench.config.signatures import signature_of
 from fitbench.errors import RequestError
 
@@ -263,6 +264,20 @@ def test_requirement_of_a_users_parameter_is_checked(check):
     )
     assert check(source, {"kind": "b"}) == {"kind": "b"}
     assert refused(check, source, {"kind": "a"}) == "model.kind=a goes with training.epochs=5: it is slow"
+    with_default = source.replace("'it is slow')]", "'it is slow')] = 'a'")
+    assert refused(check, with_default, {}) == "model.kind=a goes with training.epochs=5: it is slow"
+
+
+def test_shares_of_a_users_parameter_are_recorded_where_the_section_leaves_it_to_its_default(tmp_path, monkeypatch):
+    (tmp_path / "shares_net.py").write_text(
+        "from typing import Annotated\nfrom fitbench.models.annotations import Shares\n"
+        "def net(outputs, last: Annotated[str, Shares('sigmoid')] = 'sigmoid'): ...\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    model = {"_target_": "shares_net.net"}
+    assert [records_shares({**model, **given}) for given in ({}, {"last": "sigmoid"}, {"last": "relu"})] == [
+        True, True, False,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("file", sorted((conf_folder() / "model").glob("*.yaml")), ids=lambda file: file.stem)

@@ -184,7 +184,7 @@ IMPOSSIBLE = [  # base, key, values, what is allowed
     ("averaged", "optimizer.ema_momentum", (1.0, -0.1, "0.9"), "at least 0 and below 1"),
     ("averaged", "optimizer.ema_overwrite_frequency", (0, 1.5), "from 1 to 2147483647, or null"),
     ("averaged", "optimizer.use_ema", (1, "yes", None), "true or false"),
-    ("averaged", "optimizer.gradient_accumulation_steps", (0, 1, 2.5), "at least 2, or null"),
+    ("averaged", "optimizer.gradient_accumulation_steps", (0, 1, 2.5, 4.0), "a whole number from 2, or null"),
     ("averaged", "optimizer.schedule.factor", (0, 1, 1.5, NAN), "above 0 and below 1"),
     ("averaged", "optimizer.schedule.patience", (0, -1, 1.5), "from 1 to 2147483647"),
     ("averaged", "optimizer.schedule.min_delta", (-1, INF), "at least 0"),

@@ -1,5 +1,6 @@
 """Settings of models and data, checked against the signatures of their functions, of which nothing is imported."""
 
+import ast
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, get_args
@@ -8,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapte
 
 from fitbench.config.annotations import Requires, Shares, Takes
 from fitbench.config.data_sections import Data, OwnData
-from fitbench.config.errors import annotation_of, fields_of, validated
+from fitbench.config.errors import validated
 from fitbench.config.identity import HASHED_AS, plain
 from fitbench.config.schema import Config
-from fitbench.config.signatures import Signature, signature_of
+from fitbench.config.signatures import Parameter, Signature, signature_of
 from fitbench.errors import RequestError
 from fitbench.kinds import ARRAYS, IMAGES, KINDS, SERIES, TABLE, TOKENS
 from fitbench.text import either
@@ -43,8 +44,8 @@ def checked(config: Config) -> Config:
     config = config.model_copy(update={"data": checked_data(config.data)})
     schema = settings_schema(config.model["_target_"], _unchecked(config.model))
     config = config.model_copy(update={"model": _settings(schema, config.model, "model")})
-    if schema is not None:
-        _check_requirements(config, schema)
+    if signature := signature_of(config.model["_target_"]):
+        _check_requirements(config, signature)
     return config
 
 
@@ -137,7 +138,7 @@ def records_shares(model: Mapping[str, Any]) -> bool:
     """
     signature = signature_of(model["_target_"])
     return signature is not None and any(
-        item.value == model.get(parameter.name)
+        item.value == _value_of(parameter, model)
         for parameter in signature.parameters
         for item in get_args(parameter.annotation)
         if isinstance(item, Shares)
@@ -192,10 +193,10 @@ def _holds_target(value: Any) -> bool:
     return isinstance(value, list) and any(map(_holds_target, value))
 
 
-def _check_requirements(config: Config, schema: type[BaseModel]) -> None:
-    for name, field in fields_of(schema).items():
-        for item in _requirements(annotation_of(field)):
-            if config.model.get(name) != item.value:
+def _check_requirements(config: Config, signature: Signature) -> None:
+    for parameter in signature.parameters:
+        for item in _requirements(parameter.annotation):
+            if _value_of(parameter, config.model) != item.value:
                 continue
             value: Any = plain(config)
             for part in item.key.split("."):
@@ -204,7 +205,17 @@ def _check_requirements(config: Config, schema: type[BaseModel]) -> None:
                 value = HASHED_AS.get(item.key, {}).get(value, value)
             if value != item.needed and not (isinstance(value, dict) and value.get("_target_") in item.instead):
                 ways = either([str(item.needed), *item.instead])
-                raise RequestError(f"model.{name}={item.value} goes with {item.key}={ways}: {item.reason}")
+                raise RequestError(f"model.{parameter.name}={item.value} goes with {item.key}={ways}: {item.reason}")
+
+
+def _value_of(parameter: Parameter, model: Mapping[str, Any]) -> Any:
+    """What a builder gets for a parameter: the value of the section, or else the default if it is a literal."""
+    if parameter.name in model:
+        return model[parameter.name]
+    try:
+        return ast.literal_eval(parameter.default or "None")
+    except ValueError:
+        return None
 
 
 def _requirements(annotation: Any) -> Iterator[Requires]:

@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal, Self
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import ConfigDict, Field, Strict, model_validator
 
-from fitbench.config.annotations import NUMBER, NUMBER_NOT_TEXT, Allowed, Count, Dotted, Name, NonNegative, Positive
+from fitbench.config.annotations import (
+    NUMBER,
+    NUMBER_NOT_TEXT,
+    Allowed,
+    Count,
+    Dotted,
+    Name,
+    NonNegative,
+    Positive,
+    Steps,
+)
 from fitbench.config.section import Section
 
 UpTo1 = Annotated[float, Ge(0), Le(1), NUMBER]
@@ -118,7 +128,7 @@ class Optimizer(Section):
     ema_overwrite_frequency: Count | None = Field(
         ABSENT, description="steps after which the weights are set to their averages, again and again; null: never"
     )
-    gradient_accumulation_steps: Annotated[int, Ge(2)] | None = Field(
+    gradient_accumulation_steps: Steps | None = Field(
         ABSENT,
         description="steps whose gradients are averaged for one update; it may go on in the next epoch, and steps that "
         "are left at the end of training change nothing",
