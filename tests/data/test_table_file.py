@@ -64,6 +64,22 @@ def test_quotes_spaces_and_blank_lines(tmp_path):
     assert values(frame) == {"a": [1, 2], "b c": ['x, "y"\nz', "w"], "d": [5, 6]}
 
 
+@pytest.mark.parametrize("blank", ["\r", "\n", "\r\n"])
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_line_ends_do_not_change_what_is_read(tmp_path, end, blank):
+    lines = ["code,b,c", "01,2,3", f'{blank},"5 ""x""\r,y\r\nz",6', "07,,9"]
+    frame = read(tmp_path, end.join(lines) + end)
+    assert values(frame.fillna(0)) == {"code": [1, 0, 7], "b": ["2", '5 "x"\r,y\r\nz', ""], "c": [3, 6, 9]}
+    assert frame.attrs["codes"] == {"code": "01"}
+
+
+def test_messages_count_lines_with_any_end(tmp_path):
+    with pytest.raises(DataError, match=r"line 3 holds the byte 0xfc"):
+        read(tmp_path, b"a,b\r1,2\r3,\xfc\r")
+    with pytest.raises(DataError, match=r"fields that are separated by spaces"):
+        read(tmp_path, "a b\r1 2\r3 4\r")
+
+
 def test_missing_cells_and_spellings(tmp_path):
     frame = read(tmp_path, "a,b,c\n1,NA,None\n,,x\n3,nan,\n")
     assert np.isnan(frame["a"][1])

@@ -38,6 +38,7 @@ _WITH_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _THOUSANDS = {mark: re.compile(rf"[+-]?(0|[1-9]\d{{0,2}}({re.escape(mark)}\d{{3}})*)") for mark in ".,"}
 _LEADING_ZERO = re.compile(r"0\d+")
 _LEADING_ZERO_IN_FILE = re.compile(rb"(^|[,;\t|\" ])0\d", re.MULTILINE)
+_RETURN_ALONE = re.compile(rb"\r(?!\n)")
 FEWEST_NUMBERS = 3  # that show how the numbers of a column are written
 
 
@@ -81,6 +82,8 @@ def _read_text(file: BinaryIO) -> pd.DataFrame:
     check_memory(file, TIMES_IN_MEMORY * os.fstat(file.fileno()).st_size, FEWER)
     content, notes = _as_utf8(file.read())
     separator, names = _layout(content)
+    if _RETURN_ALONE.search(content):
+        content = _with_equal_line_ends(content, separator)
     frame = _fields(content, separator, names)
     kinds = "iuf" if _LEADING_ZERO_IN_FILE.search(content) else "f" if separator == ";" else ""
     as_written = frame.select_dtypes("category")
@@ -98,6 +101,16 @@ def _read_text(file: BinaryIO) -> pd.DataFrame:
     codes = {name: next(filter(_LEADING_ZERO.fullmatch, different), None) for name, different in texts.items()}
     frame.attrs |= {"notes": notes, "unclear": unclear, "codes": {name: code for name, code in codes.items() if code}}
     return frame
+
+
+def _with_equal_line_ends(content: bytes, separator: str) -> bytes:
+    """A text file in which `\\r\\n` ends every line. Texts in quotes stay as they are.
+
+    After a blank line that `\\r` ends, pandas drops the separator of an empty first field.
+    """
+    lines = io.StringIO(newline="")
+    csv.writer(lines, delimiter=separator).writerows(_reader(content, separator))
+    return lines.getvalue().encode()
 
 
 def _fields(content: bytes, separator: str, names: list[str], **settings: Any) -> pd.DataFrame:
@@ -166,7 +179,7 @@ def _as_utf8(content: bytes) -> tuple[bytes, list[str]]:
     try:
         content.decode()
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        line = len(content[: error.start + 1].splitlines())
         raise Unreadable(
             f"line {line} holds the byte 0x{content[error.start]:02x}, which is not UTF-8; save the file as UTF-8 (in "
             "Excel: 'CSV UTF-8')"
@@ -235,7 +248,7 @@ def _named(separator: str) -> str:
 
 def _check_one_column(content: bytes) -> None:
     """Refuse a table whose columns are separated by spaces."""
-    lines = (line.split() for line in content.split(b"\n", 3)[:2])
+    lines = (line.split() for line in re.split(rb"\r\n?|\n", content, maxsplit=2)[:2])
     header, first = (*lines, [], [])[:2]
     if len(header) == len(first) > 1 and sum(_is_number(cell.decode()) for cell in first) > 1:
         raise Unreadable("has fields that are separated by spaces; expected ',', ';', a tab or '|' between them")
