@@ -13,12 +13,14 @@ from fitbench.analysis.show import show
 from fitbench.config.identity import plain
 from fitbench.data.builtin import read_builtin
 from fitbench.data.loading import load
+from fitbench.data.table_file import read_table
 from fitbench.errors import DataError, FitbenchError, RequestError
 from fitbench.inference import evaluate as evaluating
 from fitbench.inference.comparison import compare, describe, difference
 from fitbench.inference.evaluate import evaluate
 from fitbench.inference.other_data import Wanted
 from fitbench.inference.reader import configuration, open_run
+from fitbench.inference.table_targets import targets_of
 from fitbench.kinds import IMAGES
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION, get
 from fitbench.record import evaluations
@@ -514,6 +516,15 @@ def test_a_target_that_is_missing_or_no_number_is_named(table_runs, tmp_path, co
     new, run = write(tmp_path / "new.csv", lines), table_runs[CLASSIFICATION if column == "kind" else MULTILABEL]
     with pytest.raises(DataError, match=message):
         evaluate(str(run), Path("none"), "csv", [f"data.path={new}"], "test", "table", trust=False)
+
+
+@pytest.mark.parametrize(("row", "found"), [("0,0,0", "none"), ("0,1,1", "2")])
+def test_rows_of_several_columns_name_one_class(tmp_path, row, found):
+    names = ["a", "b", "c"]
+    frame = read_table(write(tmp_path / "new.csv", ["a,b,c", "0,0,1", "1,0,0", row]))
+    assert targets_of(frame[:2], names, task_of(CLASSIFICATION), names, "new.csv").tolist() == [2, 0]
+    with pytest.raises(DataError, match=f"^new.csv: row 3: {found} of the columns a, b, c are 1; expected a 1 in"):
+        targets_of(frame, names, task_of(CLASSIFICATION), names, "new.csv")
 
 
 def test_differences_have_as_many_digits_as_tables():

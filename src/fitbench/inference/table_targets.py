@@ -9,7 +9,7 @@ import numpy as np
 
 from fitbench.data.image_paths import nfc
 from fitbench.errors import DataError
-from fitbench.text import clean, counted
+from fitbench.text import clean, counted, first_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -35,7 +35,16 @@ def targets_of(frame: DataFrame, columns: Sequence[str], task: Task, names: Sequ
     if len(wrong):
         row, place = wrong[0]
         raise DataError(f"{path}: row {row + 1}: {clean(columns[place])} is {numbers[row, place]:g}; expected 0 or 1")
-    return numbers.argmax(axis=1).astype(np.int32) if task.has_classes else numbers.astype(np.int8)
+    if not task.has_classes:
+        return numbers.astype(np.int8)
+    counts = numbers.sum(axis=1)
+    if (counts != 1).any():
+        row = int((counts != 1).argmax())
+        raise DataError(
+            f"{path}: row {row + 1}: {int(counts[row]) or 'none'} of the columns {first_of(columns)} are 1; expected a "
+            "1 in the column of the class, and 0 in the others"
+        )
+    return numbers.argmax(axis=1).astype(np.int32)
 
 
 def _check_complete(column: Series, kind: str, path: str) -> None:
