@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import fitbench
 from fitbench.data.builtin import read_builtin
 from fitbench.inference.in_memory import inputs_in_memory, targets_in_memory
+from fitbench.metrics import REGRESSION
 from fitbench.record.dataset import Column
 from fitbench.record.inputs import Inputs
 
@@ -150,6 +152,22 @@ def test_examples_that_the_model_does_not_take_are_refused(inputs, x, message):
 )
 def test_classes_are_given_by_name_or_position(y, taken):
     assert targets_in_memory(y, 3, untrained(ARRAYS)).tolist() == taken
+
+
+def test_columns_of_targets_are_matched_by_name():
+    run = untrained(ARRAYS)
+    regression = replace(run, result=run.result | {"task": REGRESSION}, names=("price", "size"))
+    y = pd.DataFrame({"size": [1.0, 2.0], "price": [7.0, 9.0]})
+    assert targets_in_memory(y, 2, regression).tolist() == [[7, 1], [9, 2]]
+    assert targets_in_memory(y.to_numpy(), 2, regression).tolist() == [[1, 7], [2, 9]]
+    assert targets_in_memory(y.set_axis([0, 1], axis=1), 2, regression).tolist() == [[1, 7], [2, 9]]
+    assert targets_in_memory(y, 2, replace(regression, names=("y_0", "y_1"))).tolist() == [[1, 7], [2, 9]]
+    one_hot = pd.DataFrame({"c": [1, 0], "a": [0, 0], "b": [0, 1]})
+    assert targets_in_memory(one_hot, 2, run).tolist() == [2, 1]
+    with pytest.raises(
+        fitbench.RequestError, match=r"^y has the columns size, cost; expected the outputs .*price, size"
+    ):
+        targets_in_memory(y.rename(columns={"price": "cost"}), 2, regression)
 
 
 @pytest.mark.parametrize(

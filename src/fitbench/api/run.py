@@ -225,11 +225,13 @@ class Run:
         Args:
             x: as in `outputs`.
             y: classes [N], by their names or, where no class is named by a number, by their positions in `names`;
-                targets [N] or [N, targets]; several labels [N, labels] of 0 and 1.
+                targets [N] or [N, targets]; several labels [N, labels] of 0 and 1. Several columns of a DataFrame are
+                matched by name, if both they and the run have names.
             trust: as in `model`, and for metrics and a loss of the user's.
 
         Raises:
             DataError: as `outputs`, or `y` does not fit the run.
+            RequestError: as `outputs`, or `y` has columns with other names than those of the run.
             FitbenchError: as `model`.
         """
         from fitbench.data.in_memory import check_same_rows

@@ -12,6 +12,7 @@ from fitbench.data.resampling import resampled
 from fitbench.data.table_file import with_texts
 from fitbench.errors import DataError, RequestError
 from fitbench.inference.card import input_card
+from fitbench.inference.other_tables import in_order
 from fitbench.inference.table_examples import check_columns, encode, replaces_missing
 from fitbench.inference.table_targets import targets_of
 from fitbench.inference.values import checked, checked_series, fitting
@@ -67,12 +68,14 @@ def targets_in_memory(y: Any, count: int, reader: Reader) -> np.ndarray:
 
     Args:
         y: classes [N] by their names, or by their positions where no class has a whole number for a name; or one-hot
-            rows; numbers [N] or [N, targets]; several labels [N, labels] of 0 and 1.
+            rows; numbers [N] or [N, targets]; several labels [N, labels] of 0 and 1. Several columns of a DataFrame are
+            matched by name, if both they and the run have names.
         count: N, how many examples there are.
         reader: of the run.
 
     Raises:
         DataError: they are of another number or shape, or one of them is no class, number or label of the run.
+        RequestError: they are columns with other names than those of the run.
     """
     import pandas as pd
 
@@ -86,10 +89,26 @@ def targets_in_memory(y: Any, count: int, reader: Reader) -> np.ndarray:
     one = frame.shape[1] == 1
     if frame.shape[1] != len(names) and not (one and task.has_classes):
         raise DataError(f"{Y} has {counted(frame.shape[1], 'column')}; the run has {len(names)} {task.names_key}")
+    if not one and hasattr(y, "columns"):
+        frame = frame.iloc[:, _order(list(y.columns), names)]
     frame.columns = pd.Index([Y] if one else names)
     if one and task.has_classes and not any(map(str.isdecimal, names)):
         frame[Y] = _named(frame[Y], names)
     return targets_of(frame, list(frame.columns), task, names, Y)
+
+
+def _order(columns: list[Any], names: list[str]) -> list[int]:
+    """The position of the column of each name of the run; their own order where one side has no names.
+
+    Raises:
+        RequestError: the columns have other names.
+    """
+    texts, positions = list(map(str, columns)), list(range(len(names)))
+    are_made_up = names in ([str(i) for i in positions], [f"y_{i}" for i in positions])
+    have_names = not are_made_up and any(isinstance(column, str) for column in columns)
+    if not have_names and set(texts) != set(names):
+        return positions
+    return [texts.index(name) for name in in_order(texts, names, f"{Y} has the columns")]
 
 
 def _named(labels: pd.Series, names: list[str]) -> pd.Series:

@@ -128,8 +128,8 @@ class OtherTable:
         return weights
 
 
-def in_order(columns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Several columns of targets in the order of the names of the run.
+def in_order(columns: Sequence[str], names: Sequence[str], found: str = "data.target is") -> list[str]:
+    """Several columns of targets in the order of the names of the run. `found` begins the message about other names.
 
     Raises:
         RequestError: they have other names.
@@ -137,7 +137,7 @@ def in_order(columns: Sequence[str], names: Sequence[str]) -> list[str]:
     by_name = {nfc(column): column for column in columns}
     if len(columns) != len(names) or by_name.keys() != set(map(nfc, names)):
         raise RequestError(
-            f"data.target is {shorten(columns)}; expected the outputs of the run by their names, {shorten(names)}"
+            f"{found} {shorten(columns)}; expected the outputs of the run by their names, {shorten(names)}"
         )
     return [by_name[nfc(name)] for name in names]
 
