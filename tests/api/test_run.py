@@ -90,6 +90,7 @@ NUMBERS = (
     Column(name="rooms", kind="number", mean=1.0, deviation=1.0),
 )
 TABLE = Inputs(kind="table", shape=(2,), dtype="float32", columns=NUMBERS)
+NUMBERED = TABLE.model_copy(update={"columns": [Column(name=name, kind="number", mean=1.0) for name in "12"]})
 CITY = Column(name="city", kind="category", vocabulary=["Aachen", "Bonn"])
 WITH_CITY = Inputs(kind="table", shape=(2,), dtype="float32", columns=(NUMBERS[0], CITY))
 IMAGE = np.array([[[0, 128], [255, 7]]])
@@ -132,6 +133,12 @@ def test_examples_are_taken_as_the_model_takes_them(inputs, data, x, taken):
         (ARRAYS, [[1.0, 2.0], [1.0, np.nan]], r"x: example 1 \(counted from 0\): value \[1\] is nan"),
         (ARRAYS, [[1.0, 2.0], [1.0]], "x is no array"),
         (TABLE, pd.DataFrame({"size": [1]}), "x: lacks the column rooms"),
+        (
+            TABLE,
+            pd.DataFrame([[1, 2, 3]], columns=["size", "rooms", "size"]),
+            "x: 2 columns are named 'size'; give each",
+        ),
+        (NUMBERED, pd.DataFrame([[1, 2, 3]], columns=[1, "1", "2"]), "x: 2 columns are named '1'; give each another"),
         (TABLE, pd.DataFrame({"size": [1, 2], "rooms": [1, "?x"]}), r"x: example 1 \(counted from 0\): "),
         (WITH_CITY, [[1, 2]], "x: the run takes rows of a table; give a DataFrame with its 2 columns, such as size"),
     ],

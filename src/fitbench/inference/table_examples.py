@@ -92,12 +92,17 @@ def read_columns(path: str, columns: Sequence[Column], targets: Sequence[str] = 
 
 
 def check_columns(path: str, found: Sequence[str], wanted: Sequence[str]) -> None:
-    """Refuse a table that lacks columns.
+    """Refuse a table that lacks columns, or has several of the same name.
 
     Raises:
-        RequestError: it does; the message names the nearest.
+        RequestError: it does; the message names the nearest, or the name.
     """
-    if missing := [name for name in wanted if name not in found]:
+    count = Counter(found)
+    if repeated := [name for name in wanted if count[name] > 1]:
+        raise RequestError(
+            f"{clean(path)}: {count[repeated[0]]} columns are named {clean(repeated[0])!r}; give each another name"
+        )
+    if missing := [name for name in wanted if not count[name]]:
         columns = "column" if len(missing) == 1 else "columns"
         raise RequestError(f"{clean(path)}: lacks the {columns} {first_of(missing)}; {clean(hint(missing[0], found))}")
 
