@@ -86,6 +86,18 @@ def test_missing_cells_and_spellings(tmp_path):
     assert values(frame[["b", "c"]]) == {"b": ["NA", "", "nan"], "c": ["None", "x", ""]}
 
 
+def test_long_whole_numbers_beside_an_empty_cell_stay_exact(tmp_path):
+    ids = ["123456789012345671", "", "-123456789012345672"]
+    frame = read(tmp_path, "id,price,small\n" + "".join(f"{each},{each and 1e20},{each[-2:]}\n" for each in ids))
+    assert frame["id"].tolist() == ids
+    assert [frame[name].dtype for name in ("price", "small")] == [np.float64] * 2
+    whole = pd.array([int(each) if each else None for each in ids], "Int64")
+    pd.DataFrame({"id": whole, "small": whole % 100}).to_parquet(tmp_path / "a.parquet")
+    frame = read_table(tmp_path / "a.parquet")
+    assert frame["id"].tolist() == ids
+    assert frame["small"].dtype == np.float64
+
+
 def test_booleans_beside_an_empty_cell_are_texts(tmp_path):
     frame = read(tmp_path, "a,b\nTrue,true\nFalse,\n")
     assert frame["a"].dtype == bool

@@ -39,6 +39,7 @@ _THOUSANDS = {mark: re.compile(rf"[+-]?(0|[1-9]\d{{0,2}}({re.escape(mark)}\d{{3}
 _LEADING_ZERO = re.compile(r"0\d+")
 _LEADING_ZERO_IN_FILE = re.compile(rb"(^|[,;\t|\" ])0\d", re.MULTILINE)
 _RETURN_ALONE = re.compile(rb"\r(?!\n)")
+LARGEST_EXACT = 2**53  # up to this, float64 has every whole number
 FEWEST_NUMBERS = 3  # that show how the numbers of a column are written
 
 
@@ -51,9 +52,10 @@ def read_table(path: Path) -> pd.DataFrame:
     Returns:
         The rows in the order of the file. A column has numbers (int64, uint64 or float64 with NaN for an empty cell),
         bool, or texts (a pandas category without an order, whose categories are str without spaces around them, and ''
-        for an empty cell). `attrs["notes"]` lists what the reader did, a line each. `attrs["unclear"]` says of columns
-        of numbers that can be read in two ways what is wrong. `attrs["codes"]` has a number of each column that has
-        numbers with leading zeros.
+        for an empty cell). Whole numbers beside an empty cell are texts where float64 would round one of them.
+        `attrs["notes"]` lists what the reader did, a line each. `attrs["unclear"]` says of columns of numbers that can
+        be read in two ways what is wrong. `attrs["codes"]` has a number of each column that has numbers with leading
+        zeros.
 
     Raises:
         DataError: it is not such a file, or takes more memory than there is; the message names the file.
@@ -87,12 +89,16 @@ def _read_text(file: BinaryIO) -> pd.DataFrame:
     frame = _fields(content, separator, names)
     kinds = "iuf" if _LEADING_ZERO_IN_FILE.search(content) else "f" if separator == ";" else ""
     as_written = frame.select_dtypes("category")
-    if numbers := [name for name in names if frame[name].dtype.kind in kinds]:
+    long = [name for name in names if _may_be_rounded(frame[name])]
+    if numbers := [name for name in names if frame[name].dtype.kind in kinds or name in long]:
         as_written = as_written.join(_fields(content, separator, names, dtype=str, usecols=numbers))
     texts = {
         str(name): [text for text in column.cat.categories if text not in MISSING]
         for name, column in as_written.items()
     }
+    for name in long:
+        if all(map(_WHOLE.fullmatch, texts[name])):
+            frame[name] = as_written[name]
     unclear: dict[str, str] = {}
     if separator == ";":
         unclear = _unclear(texts)
@@ -131,6 +137,11 @@ def _fields(content: bytes, separator: str, names: list[str], **settings: Any) -
             **settings,
         )
     )
+
+
+def _may_be_rounded(column: pd.Series) -> bool:
+    """Whether floats that stand for whole numbers beside empty cells may not be these numbers."""
+    return column.dtype.kind == "f" and bool((column.abs() >= LARGEST_EXACT).any())
 
 
 def _unclear(texts: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -353,7 +364,11 @@ def _read_parquet(file: BinaryIO) -> pd.DataFrame:
             _check_type(field.name, str(field.type))
         names = [field.name for field in fields]
         _check_names(names)
-        frame = table.read(names).to_pandas(ignore_metadata=True)
+        rows = table.read(names)
+        frame = rows.to_pandas(ignore_metadata=True)
+        for field in fields:
+            if _INTEGER.fullmatch(str(field.type)) and _may_be_rounded(frame[field.name]):
+                frame[field.name] = rows.column(field.name).to_pandas(integer_object_nulls=True)
     except ArrowException as error:
         raise Unreadable(f"is a damaged Parquet file ({first_line(error)}); write it again") from error
     frame = with_texts(frame)
@@ -362,6 +377,7 @@ def _read_parquet(file: BinaryIO) -> pd.DataFrame:
 
 
 _INDEX = re.compile(r"__index_level_\d+__")  # of pandas, a column without a name
+_INTEGER = re.compile(r"u?int\d+")
 _TYPES = re.compile(
     r"bool|u?int\d+|halffloat|float|double|decimal.*|null|(dictionary<values=)?(large_)?string.*|"
     r"date.*|time.*|duration.*"  # refused where they are used
