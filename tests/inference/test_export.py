@@ -416,6 +416,9 @@ WITH_COMMAS = ["city;size;rooms;balcony;note", "Bonn;81,5;2;true;a", "Köln;;3;f
         (["size;rooms;city;balcony", "81.5;2;Bonn;true", "1.915;3;Bonn;true"], None),
         (["size;rooms;city;balcony", '81,5;2;"Bonn;x";true', "82.5;3;Bonn;true"], None),  # errors of rows
         ([*WITH_COMMAS[:2], "Bonn;82,5;1.915;true;b"], "'rooms' has points in its numbers, and 'size' has decimal"),
+        ([*WITH_COMMAS[:2], "\r;;3;false;b"], None),  # a blank line, and an empty first cell
+        ([*WITH_COMMAS[:2], "Bonn;NA;3;false;b"], None),
+        ([WITH_COMMAS[0], "Bonn;81,5;2;true;1.234", "Bonn;82;1;true;NA"], "'note' has points in its numbers, and"),
         ([WITH_COMMAS[0], "Bonn;81,5;2;true;1.5", "Bonn;82;1;true;2.5"], "'note' has points in its numbers, and"),
         ([HEADER, *flats(2)[1:], "Bonn,81"], r"line 4 has 2 fields, separated by ','; the first line has 7"),
         (["size;size;rooms;city;balcony", "1;1;1;Bonn;true"], "columns are named 'size'; give each another name"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from fitbench.data.memory_limit import check_memory
-from fitbench.data.table_columns import MISSING
+from fitbench.data.table_columns import MISSING, is_number
 from fitbench.errors import DataError
 from fitbench.text import clean, first_line
 from fitbench.untrusted import Unreadable, guarded, open_file
@@ -102,7 +102,9 @@ def _read_text(file: BinaryIO) -> pd.DataFrame:
     unclear: dict[str, str] = {}
     if separator == ";":
         unclear = _unclear(texts)
-        if changed := [name for name in _with_decimal_points(frame) if name not in unclear]:
+        with_commas = _with_decimal_points(frame)
+        _check_no_points(texts, with_commas)
+        if changed := [name for name in with_commas if name not in unclear]:
             notes.append(f"decimal commas are read in {', '.join(changed)}")
     codes = {name: next(filter(_LEADING_ZERO.fullmatch, different), None) for name, different in texts.items()}
     frame.attrs |= {"notes": notes, "unclear": unclear, "codes": {name: code for name, code in codes.items() if code}}
@@ -314,29 +316,30 @@ def with_texts(frame: pd.DataFrame) -> pd.DataFrame:
 def _with_decimal_points(frame: pd.DataFrame) -> list[str]:
     """Turn columns of numbers with decimal commas into numbers, in place; gives their names.
 
-    Raises:
-        Unreadable: the numbers of another column have points.
+    A column with a text such as NA, which may be the name of a category, keeps texts, with points.
     """
     changed = []
     for name in frame.columns[frame.dtypes == "category"]:
-        texts = [text for text in frame[name].cat.categories if text not in MISSING]
+        present = [text for text in frame[name].cat.categories if text]
+        texts = [text for text in present if text not in MISSING]
         with_comma = [text for text in texts if _WITH_COMMA.fullmatch(text)]
         if with_comma and all(_WHOLE.fullmatch(text) or _WITH_COMMA.fullmatch(text) for text in texts):
-            number_of = {text: float(text.replace(",", ".")) for text in texts}
-            numbers = np.array([number_of.get(text, np.nan) for text in frame[name].cat.categories])
-            frame[name] = numbers[frame[name].cat.codes]
+            with_points = [text.replace(",", ".") for text in frame[name].cat.categories]
+            if len(texts) < len(present):
+                frame[name] = frame[name].cat.rename_categories(with_points)
+            else:
+                frame[name] = np.array([float(text or "nan") for text in with_points])[frame[name].cat.codes]
             changed.append(str(name))
-    if changed:
-        _check_no_points(frame, changed)
     return changed
 
 
-def _check_no_points(frame: pd.DataFrame, with_commas: Sequence[str]) -> None:
-    """Refuse points in the numbers of a file with decimal commas: they may be decimal points or those of thousands."""
-    for name, column in frame.items():
-        values = column.to_numpy() if column.dtype.kind == "f" and name not in with_commas else np.empty(0)
-        present = values[~np.isnan(values)]
-        if len(present) and (len(present) == len(values) or (present != np.rint(present)).any()):
+def _check_no_points(texts: Mapping[str, Sequence[str]], with_commas: Sequence[str]) -> None:
+    """Refuse points in the numbers of a file with decimal commas: they may be decimal points or those of thousands.
+
+    `texts` has the different texts of each column.
+    """
+    for name, different in texts.items():
+        if with_commas and "." in "".join(different) and all(map(is_number, different)):
             raise Unreadable(
                 f"its column {clean(name)!r} has points in its numbers, and {clean(with_commas[0])!r} has decimal "
                 "commas; write all of them with decimal points, and without points or commas for thousands"
