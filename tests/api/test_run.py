@@ -161,6 +161,13 @@ def test_classes_are_given_by_name_or_position(y, taken):
     assert targets_in_memory(y, 3, untrained(ARRAYS)).tolist() == taken
 
 
+@pytest.mark.parametrize("dtype", [bool, object])
+@pytest.mark.parametrize("names", [("0", "1"), ("False", "True"), ("cat", "dog")])
+def test_booleans_are_classes_as_in_training(names, dtype):
+    run = replace(untrained(ARRAYS), names=names)
+    assert targets_in_memory(np.array([True, False], dtype), 2, run).tolist() == [1, 0]
+
+
 def test_columns_of_targets_are_matched_by_name():
     run = untrained(ARRAYS)
     regression = replace(run, result=run.result | {"task": REGRESSION}, names=("price", "size"))

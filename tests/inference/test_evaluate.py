@@ -518,6 +518,24 @@ def test_a_target_that_is_missing_or_no_number_is_named(table_runs, tmp_path, co
         evaluate(str(run), Path("none"), "csv", [f"data.path={new}"], "test", "table", trust=False)
 
 
+@pytest.mark.parametrize(
+    ("names", "values", "classes"),
+    [
+        (["UNKNOWN", "false", "true"], "TRUE FALSE UNKNOWN", "2 1 0"),
+        (["UNKNOWN", "false", "true"], "TRUE FALSE TRUE", "2 1 2"),  # read as booleans
+        (["False", "True"], "TRUE FALSE true", "1 0 1"),
+        (["1", "2", "x"], "01 2.0 x", "0 1 2"),
+        (["01", "1", "x"], "01 1 x", "0 1 2"),
+        (["1", "2"], "1.0 2.0 2", "0 1 1"),
+    ],
+)
+def test_classes_of_a_table_have_the_names_of_training(tmp_path, names, values, classes):
+    frame = read_table(write(tmp_path / "new.csv", ["kind", *values.split()]))
+    assert targets_of(frame, ["kind"], task_of(CLASSIFICATION), names, "new.csv").tolist() == [
+        *map(int, classes.split())
+    ]
+
+
 @pytest.mark.parametrize(("row", "found"), [("0,0,0", "none"), ("0,1,1", "2")])
 def test_rows_of_several_columns_name_one_class(tmp_path, row, found):
     names = ["a", "b", "c"]

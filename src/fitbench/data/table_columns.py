@@ -310,19 +310,20 @@ def _for_feature(text: str, name: object) -> str:
 
 
 def texts_of(column: pd.Series) -> np.ndarray:
-    """A column as names of categories, objects of str [N]; '' where one is missing.
-
-    A number has one name however it is written: '1', '01' and '1.0' are '1'. Booleans are 'false' and 'true'.
-    """
+    """A column as names of categories, as `name_of` gives them, objects of str [N]; '' where one is missing."""
     import pandas as pd
 
     if column.dtype == "category":
-        return _of_texts(column, map(_name_of, column.cat.categories), object)
+        return _of_texts(column, map(name_of, column.cat.categories), object)
     codes, values = pd.factorize(column, use_na_sentinel=False)
-    return np.array(["" if pd.isna(value) else _name_of(str(value)) for value in values], object)[codes]
+    return np.array(["" if pd.isna(value) else name_of(str(value)) for value in values], object)[codes]
 
 
-def _name_of(text: str) -> str:
+def name_of(text: str) -> str:
+    """The name of a category. A number has one name however it is written: '1', '01' and '1.0' are '1'.
+
+    Booleans are 'false' and 'true'.
+    """
     if _WHOLE.fullmatch(text):
         return str(int(text))
     if is_number(text) and np.isfinite(number := float(text)):

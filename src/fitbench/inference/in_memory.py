@@ -83,7 +83,7 @@ def targets_in_memory(y: Any, count: int, reader: Reader) -> np.ndarray:
     array = y.to_numpy() if hasattr(y, "to_numpy") else _array(y, Y)
     if array.ndim not in (1, 2):
         raise DataError(f"{Y} has the shape {array.shape}; expected a target for each example, [N] or [N, targets]")
-    frame = pd.DataFrame(array)
+    frame = pd.DataFrame(array).infer_objects()
     if len(frame) != count:
         raise DataError(f"{Y} has {counted(len(frame), 'target')}; expected one for each of the {count:,} of {X}")
     one = frame.shape[1] == 1
@@ -92,7 +92,7 @@ def targets_in_memory(y: Any, count: int, reader: Reader) -> np.ndarray:
     if not one and hasattr(y, "columns"):
         frame = frame.iloc[:, _order(list(y.columns), names)]
     frame.columns = pd.Index([Y] if one else names)
-    if one and task.has_classes and not any(map(str.isdecimal, names)):
+    if one and task.has_classes:
         frame[Y] = _named(frame[Y], names)
     return targets_of(frame, list(frame.columns), task, names, Y)
 
@@ -112,8 +112,13 @@ def _order(columns: list[Any], names: list[str]) -> list[int]:
 
 
 def _named(labels: pd.Series, names: list[str]) -> pd.Series:
-    """Labels by their names, where whole numbers are positions."""
-    if labels.dtype.kind not in "iu":
+    """Labels by their names, where whole numbers are positions unless a class has one for a name.
+
+    Booleans are the numbers 0 and 1, as in arrays of training, unless classes are named after them.
+    """
+    if labels.dtype == bool and not {"false", "true"} & set(map(str.lower, names)):
+        labels = labels.astype(int)
+    if labels.dtype.kind not in "iu" or any(map(str.isdecimal, names)):
         return labels
     wrong = labels[(labels < 0) | (labels >= len(names))]
     if len(wrong):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def targets_of(frame: DataFrame, columns: Sequence[str], task: Task, names: Sequ
     for name in columns:
         _check_complete(frame[name], "category" if is_class else "number", path)
     if is_class:
-        return _classes(frame[columns[0]].tolist(), names, f"{path}: the column {clean(columns[0])}")
+        return _classes(frame[columns[0]], names, f"{path}: the column {clean(columns[0])}")
     numbers = np.column_stack([_numbers(frame, column, path) for column in columns])
     if task.has_values:
         return numbers.astype(np.float32)
@@ -58,19 +58,27 @@ def _check_complete(column: Series, kind: str, path: str) -> None:
         )
 
 
-def _classes(values: list[Any], names: Sequence[str], where: str) -> np.ndarray:
-    """The positions of values in the names of the classes, int32 [N]."""
-    positions = {nfc(name): position for position, name in enumerate(names)}
-    labels = np.empty(len(values), np.int32)
-    for row, value in enumerate(values):
-        text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-        position = positions.get(nfc(text.strip()))
-        if position is None:
-            allowed = clean(", ".join(names))
-            raise DataError(
-                f"{where}: row {row + 1} is {clean(value)!r:.60}; the classes of the run are {allowed:.200}"
-            )
-        labels[row] = position
+def _classes(column: Series, names: Sequence[str], where: str) -> np.ndarray:
+    """The positions of values in the names of the classes, int32 [N].
+
+    A value is the class that is written like it, or else the one that has its name as a category of a table.
+    """
+    import pandas as pd
+
+    from fitbench.data.table_columns import name_of
+
+    positions = {name_of(nfc(name)): position for position, name in enumerate(names)}
+    positions |= {nfc(name): position for position, name in enumerate(names)}
+    codes, values = pd.factorize(column)
+    texts = [nfc(str(value)) for value in values]
+    found = [positions.get(text, positions.get(name_of(text.strip()), -1)) for text in texts]
+    labels = np.array(found, np.int32)[codes]
+    if (labels < 0).any():
+        row = int((labels < 0).argmax())
+        allowed = clean(", ".join(names))
+        raise DataError(
+            f"{where}: row {row + 1} is {clean(column.iloc[row])!r:.60}; the classes of the run are {allowed:.200}"
+        )
     return labels
 
 
