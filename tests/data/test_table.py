@@ -212,6 +212,15 @@ def test_notes_say_what_was_done(tmp_path):
     ]
 
 
+def test_notes_count_categories_that_only_the_test_part_has(tmp_path):
+    test = houses(10, seed=1)
+    test["city"] = test["city"].str.upper()
+    data = load(tmp_path, houses(), test=test)
+    assert (data.x_test[:, [column.name for column in data.columns].index("city")] == 0).all()
+    assert "test part: categories with values that training has not seen: city in 10 rows" in data.notes
+    assert not any("not seen" in note for note in load(tmp_path, houses(), test=houses(10, seed=1)).notes)
+
+
 def test_notes_name_what_may_be_a_mistake(tmp_path):
     table = houses().assign(city=["Ulm", "ulm", "New York", "Bonn"] * 10, sold=["yes", "Yes"] * 20)
     table["zip"] = [f"0{1000 + i % 7}" for i in range(ROWS)]

@@ -15,6 +15,7 @@ from fitbench.data.problems import Problems
 from fitbench.data.split import drawn_note, shuffled_rows, test_rows
 from fitbench.data.table_columns import (
     FEWEST_ROWS,
+    Unseen,
     alike,
     check_present,
     described,
@@ -103,9 +104,10 @@ def dataset_of(
     train, categorical, may_miss = parts["train"], settings.categorical or (), settings.missing is not None
     columns = tuple(described(train.frame[name], name in categorical, may_miss, train.where) for name in features)
     groups = np.unique(train.groups, return_inverse=True)[1] if settings.group else None
+    inputs = {part: encoded(of.frame, columns, of.where, may_miss) for part, of in parts.items()}
     made = assembled(
         settings.name,
-        {part: encoded(of.frame, columns, of.where, may_miss) for part, of in parts.items()},
+        inputs,
         targets.arrays,
         targets.names,
         train.where,
@@ -115,7 +117,11 @@ def dataset_of(
     counts = {part: len(of.frame) for part, of in parts.items()}
     is_drawn = "test" in parts and "test" not in frames
     drawn = drawn_note(**counts, noun=KINDS[TABLE].noun, seed=settings.split_seed) if is_drawn else ""
-    notes = (*filter(None, [drawn]), *_notes(frames, columns, settings), *targets.notes)
+    unseen = Unseen(columns)
+    if "test" in inputs:
+        unseen.add(inputs["test"])
+    in_test = f"test part: {unseen}" if str(unseen) else ""
+    notes = (*filter(None, [drawn, in_test]), *_notes(frames, columns, settings), *targets.notes)
     rows_test = parts["test"].rows if "test" in parts else None
     made = replace(made, is_shuffled=True, rows_train=train.rows, rows_test=rows_test)
     return replace(made, task=targets.task, kind=TABLE, columns=columns, notes=notes)

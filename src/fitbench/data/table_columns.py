@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from fitbench.errors import DataError
 from fitbench.record.dataset import Column
-from fitbench.text import clean, first_of, hint, in_digits
+from fitbench.text import clean, counted, first_of, hint, in_digits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,6 +100,23 @@ def described(column: pd.Series, is_category: bool, may_miss: bool, where: str) 
     if not is_category:
         _check_categories(column, len(vocabulary), where)
     return Column(name=name, kind="category", vocabulary=vocabulary)
+
+
+class Unseen:
+    """Counts of categories that the training part does not have. As a string, it is one line, or empty."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._places = {place: column.name for place, column in enumerate(columns) if column.kind == "category"}
+        self._counts = Counter[str]()
+
+    def add(self, inputs: np.ndarray) -> None:
+        """Count those of some rows, float32 [N, columns]."""
+        for place, name in self._places.items():
+            self._counts[name] += int((inputs[:, place] == 0).sum())
+
+    def __str__(self) -> str:
+        counts = [f"{clean(name)} in {counted(count, 'row')}" for name, count in self._counts.items() if count]
+        return f"categories with values that training has not seen: {', '.join(counts)}" if counts else ""
 
 
 def check_present(frame: pd.DataFrame, names: Sequence[str], where: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from fitbench.config import Missing
 from fitbench.data.image_formats import IMAGE_SUFFIXES
+from fitbench.data.table_columns import Unseen, check_clear, encoded
 from fitbench.errors import DataError, RequestError
 from fitbench.inference import arrays
 from fitbench.inference.examples import Examples
@@ -22,7 +23,7 @@ from fitbench.record.dataset import Column
 from fitbench.record.inputs import Inputs
 from fitbench.record.reading import output_names
 from fitbench.tasks import task_of
-from fitbench.text import clean, counted, first_of, hint
+from fitbench.text import clean, first_of, hint
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -75,7 +76,6 @@ def read_columns(path: str, columns: Sequence[Column], targets: Sequence[str] = 
         RequestError: there is no such file, it is no table, or it lacks columns; the message names the nearest.
         DataError: it is damaged, or its numbers can be read in two ways.
     """
-    from fitbench.data.table_columns import check_clear
     from fitbench.data.table_file import read_table
 
     suffix = Path(path).suffix.lower()
@@ -130,8 +130,6 @@ def encode(
 
 def _encode(frame: DataFrame, columns: Sequence[Column], path: str) -> tuple[np.ndarray, dict[int, str]]:
     """As `encode` with `replace_missing`. Halves are tried until the wrong rows are alone."""
-    from fitbench.data.table_columns import encoded
-
     frame = frame[[column.name for column in columns]].copy()
     for name in frame.columns[frame.dtypes == "category"]:  # else each half would look at the texts of all rows
         frame[name] = frame[name].cat.remove_unused_categories()
@@ -145,20 +143,3 @@ def _encode(frame: DataFrame, columns: Sequence[Column], path: str) -> tuple[np.
     first, errors = _encode(frame.iloc[:half], columns, path)
     second, others = _encode(frame.iloc[half:], columns, path)
     return np.concatenate([first, second]), errors | {half + i: text for i, text in others.items()}
-
-
-class Unseen:
-    """Counts of categories that the training part does not have. As a string, it is one line, or empty."""
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._places = {place: column.name for place, column in enumerate(columns) if column.kind == "category"}
-        self._counts = Counter[str]()
-
-    def add(self, inputs: np.ndarray) -> None:
-        """Count those of some rows, float32 [N, columns]."""
-        for place, name in self._places.items():
-            self._counts[name] += int((inputs[:, place] == 0).sum())
-
-    def __str__(self) -> str:
-        counts = [f"{clean(name)} in {counted(count, 'row')}" for name, count in self._counts.items() if count]
-        return f"categories with values that training has not seen: {', '.join(counts)}" if counts else ""
