@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import zipfile
 
 import numpy as np
@@ -70,6 +71,29 @@ def test_array_that_does_not_hold_images_is_refused(tmp_path, array, found):
     np.save(tmp_path / "x.npy", array)
     with pytest.raises(DataError, match=rf"x\.npy: an array of {found}; expected images of uint8"):
         arrays.read_images(tmp_path / "x.npy", None)
+
+
+@pytest.mark.parametrize(
+    ("array", "model", "read"),
+    [
+        ((4, 5, 3), (4, 5, 3), (1, 4, 5, 3)),
+        ((4, 5, 1), (4, 5, 1), (1, 4, 5, 1)),
+        ((9, 4, 5), (4, 5, 1), (9, 4, 5, 1)),
+        ((9, 8, 3), (8, 3, 1), (9, 8, 3, 1)),
+        ((9, 60, 50), (4, 5, 1), (9, 60, 50, 1)),  # which are resized
+        ((6, 7), (4, 5, 3), (1, 6, 7, 1)),
+        ((6, 7, 3), (4, 5, 3), None),
+        ((9, 4, 5), (4, 5, 3), None),
+        ((6, 7, 3), (4, 5, 1), None),
+    ],
+)
+def test_three_axes_are_one_image_of_the_model_or_several_grey_ones(tmp_path, array, model, read):
+    np.save(tmp_path / "x.npy", np.zeros(array, np.uint8))
+    if read:
+        assert arrays.read_images(tmp_path / "x.npy", None, shape=model).shape == read
+        return
+    with pytest.raises(DataError, match=rf"x\.npy: an array {re.escape(str(array))}, which can be one image in colour"):
+        arrays.read_images(tmp_path / "x.npy", None, shape=model)
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.npz"])

@@ -114,6 +114,13 @@ def test_mnist_models_prepare_files_but_not_arrays_of_their_size(call, data, dig
     assert np.mean([row["label"] == label for row, label in zip(read[2000:], by_row, strict=False)]) > 0.9
 
 
+def test_an_array_of_one_colour_image_is_not_taken_for_grey_ones(call, tmp_path):
+    np.save(tmp_path / "photo.npy", np.zeros((40, 30, 3), np.uint8))
+    status, out, err = call(tmp_path / "photo.npy")
+    assert (status, out) == (1, "")
+    assert "photo.npy: an array (40, 30, 3), which can be one image in colour or several grey images" in err
+
+
 def test_unreadable_images_give_rows_with_an_error(call, digits, tmp_path, monkeypatch):
     content = (digits / "0").glob("*.png").__next__().read_bytes()
     for name, bad in (("cut", content[:150]), ("zip", b"PK\x03\x04"), ("empty", b"")):

@@ -15,33 +15,55 @@ from fitbench.text import clean
 from fitbench.untrusted import Unreadable, open_file
 
 SUFFIXES = (".npy", ".npz")
+MOST_CHANNELS = 4  # of an image
 
 
-def read_images(path: Path, array_name: str | None, max_value: float | None = None) -> np.ndarray:
+def read_images(
+    path: Path, array_name: str | None, max_value: float | None = None, shape: tuple[int, ...] | None = None
+) -> np.ndarray:
     """Read the images of an array file: uint8 [N, height, width, channels].
 
     Args:
         path: a file whose suffix is one of `SUFFIXES`.
         array_name: as in `read_array`.
         max_value: the value of white, to which the pixels are scaled from any dtype. None: they must be uint8.
+        shape: [height, width, channels] of the model's images. An array of this shape is one image.
 
     Raises:
         DataError: the file is damaged, or its array does not hold images; the message names the file.
         RequestError: there is no array of this name, or there are several arrays.
     """
     array = read_array(path, array_name, "images")
-    if array.ndim == 2:
+    if array.ndim == 2 or array.shape == shape:
         array = array[np.newaxis]
+    elif array.ndim == 3 and shape is not None:
+        _check_grey(path, array, shape)
     if array.ndim == 3:
         array = array[..., np.newaxis]
     if max_value is not None:
         array = as_bytes(array, max_value, clean(path))
-    if array.dtype != np.uint8 or array.ndim != 4 or 0 in array.shape[1:] or array.shape[3] > 4:
+    if array.dtype != np.uint8 or array.ndim != 4 or 0 in array.shape[1:] or array.shape[3] > MOST_CHANNELS:
         raise DataError(
             f"{clean(path)}: an array of {array.dtype} {array.shape}; expected images of uint8, [N, height, width] or "
             "[N, height, width, channels]"
         )
     return array
+
+
+def _check_grey(path: Path, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Refuse an array of three axes that can be one image in colour as well as grey images.
+
+    Raises:
+        DataError: the message says how both are written.
+    """
+    may_be_one = array.shape[2] <= MOST_CHANNELS and array.shape[1:] != shape[:2]
+    if shape[2] > 1 or may_be_one:
+        sides = "x".join(map(str, shape))
+        raise DataError(
+            f"{clean(path)}: an array {array.shape}, which can be one image in colour or several grey images, and the "
+            f"model takes images of {sides}; expected [N, height, width, channels]: write image[None] for one image, "
+            "images[..., None] for grey images"
+        )
 
 
 def read_array(path: Path, array_name: str | None, nouns: str) -> np.ndarray:

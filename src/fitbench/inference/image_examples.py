@@ -46,7 +46,7 @@ class ImageExamples:
             raise RequestError(f"--labels is for classes; the task of the run is {task.name}")
         self.arguments, self.options = arguments, options
         self.truth = None if asked is None else labels.read(asked, names)
-        self.arrays = sources.open_arrays(arguments, options.array, white_of(result))
+        self.arrays = sources.open_arrays(arguments, options.array, white_of(result), inputs.shape)
         self.layout = Layout.of(("path",), "image", task, names, asked is not None)
         self.left_out = LeftOut()
 

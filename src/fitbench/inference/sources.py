@@ -40,14 +40,17 @@ class Batch:
 
 
 def open_arrays(
-    arguments: Iterable[str], array_name: str | None, max_value: float | None = None
+    arguments: Iterable[str],
+    array_name: str | None,
+    max_value: float | None = None,
+    shape: tuple[int, ...] | None = None,
 ) -> dict[str, np.ndarray]:
     """Open the array files among the arguments, and check that the other arguments name images.
 
     Args:
         arguments: files, folders, or `-` for paths on stdin.
         array_name: the array of an .npz that holds the images.
-        max_value: the value of white; see `arrays.read_images`.
+        max_value, shape: the value of white, and of the model's images; see `arrays.read_images`.
 
     Returns:
         The images by argument, uint8 [N, height, width, channels].
@@ -71,7 +74,7 @@ def open_arrays(
         elif Path(argument).suffix.lower() in TABLE_SUFFIXES:
             raise RequestError(f"{clean(argument)}: a table; the run takes images")
         elif Path(argument).suffix.lower() in SUFFIXES:
-            arrays[argument] = read_images(Path(argument), array_name, max_value)
+            arrays[argument] = read_images(Path(argument), array_name, max_value, shape)
     return arrays
 
 
