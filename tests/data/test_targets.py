@@ -199,6 +199,15 @@ def test_names_of_classes_are_those_of_positions_and_of_texts():
     assert "not used" in decide("regression", [0, 2], classes=names).notes[0]
 
 
+def test_a_note_says_that_labels_above_0_are_counted_from_0():
+    found = decide("auto", [1, 2], classes=("ant", "bee", "cow"))
+    assert found.arrays["train"].tolist() == [1, 2]
+    assert found.notes == (
+        "y: labels 1..2 are taken as positions in the names of the classes, counted from 0, so that 1 is bee; if they "
+        "count from 1, subtract 1 from all labels; no training example of the class ant",
+    )
+
+
 @pytest.mark.parametrize(
     ("train", "message"),
     [

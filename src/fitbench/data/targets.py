@@ -213,7 +213,14 @@ def _placed(given: _Given, names: tuple[str, ...]) -> Made:
                     f"{where[part]} holds {value}, but there are {len(names)} class names; expected labels from 0 to "
                     f"{len(names) - 1}."
                 )
-    notes = [f"labels 1..{len(names)} are taken as the classes {first_of(names)}"] if shift else []
+    notes = []
+    if shift:
+        notes = [f"labels 1..{len(names)} are taken as the classes {first_of(names)}"]
+    elif smallest >= 1:
+        notes = [
+            f"labels {smallest}..{largest} are taken as positions in the names of the classes, counted from 0, so that "
+            f"{smallest} is {clean(names[smallest])}; if they count from 1, subtract 1 from all labels"
+        ]
     return {part: array.astype(np.int64) - shift for part, array in parts.arrays.items()}, names, notes
 
 
