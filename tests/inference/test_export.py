@@ -18,13 +18,14 @@ from fitbench.errors import DataError, FitbenchError, RequestError
 from fitbench.inference import agreement
 from fitbench.inference import export as exporting
 from fitbench.inference.agreement import Agreement, compare
+from fitbench.inference.card import replaces_missing
 from fitbench.inference.decoding import decode_images
 from fitbench.inference.export import export
 from fitbench.inference.formats import FORMATS
 from fitbench.inference.prepare import Prepare
 from fitbench.inference.programs import TEMPLATES
 from fitbench.inference.reader import Reader, configuration, open_run
-from fitbench.inference.table_examples import encode, read_columns, replaces_missing
+from fitbench.inference.table_examples import encode, read_columns
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION
 from fitbench.models import lenets
 from fitbench.record.reading import read_result

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fitbench.config import Lengths
-from fitbench.inference.table_examples import replaces_missing
+from fitbench.config import Lengths, Missing
 from fitbench.kinds import IMAGES, SERIES
 from fitbench.record.inputs import Inputs
 
@@ -43,3 +42,8 @@ def white_of(result: dict[str, Any]) -> float | None:
     """Return the value of white in the files of a run's data, `data.max_value`; None for that of the format."""
     value = result["config"]["data"].get("max_value")
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def replaces_missing(result: dict[str, Any]) -> bool:
+    """Whether the data of a run have `data.missing=mean`, so that a mean stands for any missing number."""
+    return result["config"]["data"].get("missing") == Missing.mean.value

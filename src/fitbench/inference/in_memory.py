@@ -11,9 +11,9 @@ from fitbench.data.in_memory import check_unmasked
 from fitbench.data.resampling import resampled
 from fitbench.data.table_file import with_texts
 from fitbench.errors import DataError, RequestError
-from fitbench.inference.card import input_card
+from fitbench.inference.card import input_card, replaces_missing
 from fitbench.inference.other_tables import in_order
-from fitbench.inference.table_examples import check_columns, encode, replaces_missing
+from fitbench.inference.table_examples import check_columns, encode
 from fitbench.inference.table_targets import targets_of
 from fitbench.inference.values import checked, checked_series, fitting
 from fitbench.kinds import IMAGES, KINDS, SERIES, TABLE

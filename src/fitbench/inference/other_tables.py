@@ -16,8 +16,9 @@ from fitbench.data.image_paths import nfc
 from fitbench.data.table import weights_of
 from fitbench.data.table_columns import Unseen
 from fitbench.errors import DataError, RequestError
+from fitbench.inference.card import replaces_missing
 from fitbench.inference.evaluated import WHOLE, EvaluatedRun, OtherData, is_same, shorten
-from fitbench.inference.table_examples import encode, read_columns, replaces_missing
+from fitbench.inference.table_examples import encode, read_columns
 from fitbench.inference.table_targets import targets_of
 from fitbench.record.dataset import Column
 from fitbench.text import clean

@@ -9,9 +9,10 @@ import numpy as np
 from starlette.exceptions import HTTPException
 
 from fitbench.inference import api
+from fitbench.inference.card import replaces_missing
 from fitbench.inference.prepare import Prepare
 from fitbench.inference.served import Named, Served
-from fitbench.inference.table_examples import encode, replaces_missing
+from fitbench.inference.table_examples import encode
 from fitbench.record.dataset import Column
 from fitbench.record.inputs import Inputs
 from fitbench.text import clean, counted, first_of, shortened

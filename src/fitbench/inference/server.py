@@ -19,9 +19,9 @@ from starlette.staticfiles import StaticFiles
 
 from fitbench import quantities
 from fitbench.inference import api, bodies
+from fitbench.inference.card import replaces_missing
 from fitbench.inference.reader import Reader
 from fitbench.inference.service import Service
-from fitbench.inference.table_examples import replaces_missing
 from fitbench.metrics import join
 from fitbench.record.dataset import Column
 from fitbench.text import clean

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench.config import Missing
 from fitbench.data.image_formats import IMAGE_SUFFIXES
 from fitbench.data.table_columns import Unseen, check_clear, encoded
 from fitbench.errors import DataError, RequestError
 from fitbench.inference import arrays
+from fitbench.inference.card import replaces_missing
 from fitbench.inference.examples import Examples
 from fitbench.inference.layout import Layout
 from fitbench.inference.options import Options, refuse_options
@@ -105,11 +105,6 @@ def check_columns(path: str, found: Sequence[str], wanted: Sequence[str]) -> Non
     if missing := [name for name in wanted if not count[name]]:
         columns = "column" if len(missing) == 1 else "columns"
         raise RequestError(f"{clean(path)}: lacks the {columns} {first_of(missing)}; {clean(hint(missing[0], found))}")
-
-
-def replaces_missing(result: Mapping[str, Any]) -> bool:
-    """Whether the data of a run have `data.missing=mean`, so that a mean stands for any missing number."""
-    return result["config"]["data"].get("missing") == Missing.mean.value
 
 
 def encode(
