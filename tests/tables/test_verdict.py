@@ -195,6 +195,17 @@ def test_one_run_of_a_deterministic_row_is_judged_to_one_test_example():
         assert (judgement.verdict, judgement.half_width) == (verdict, pytest.approx(1 / N))
 
 
+@pytest.mark.parametrize(
+    ("claim", "value", "tolerance"),
+    [
+        (claim_of(0.82, rounding=0.0005), 0.8254, 0.005),  # the interval ends at the tolerance
+        (claim_of(0.2002), 0.2003, 1 / N),  # it begins at zero
+    ],
+)
+def test_an_interval_whose_end_is_a_boundary_is_reproduced_although_floats_are_rounded(claim, value, tolerance):
+    assert judge(claim, [value], tolerance, SAME, deterministic=True).verdict is Verdict.reproduced
+
+
 def test_a_row_that_is_called_deterministic_and_is_not_has_no_verdict_from_two_runs():
     assert judge(claim_of(0.82), [0.82, 0.83], 0.005, SAME, deterministic=True).verdict is Verdict.inconclusive
 

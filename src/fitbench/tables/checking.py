@@ -16,9 +16,8 @@ from fitbench.record.folder import State
 from fitbench.stderr import write_note
 from fitbench.tables import launching
 from fitbench.tables.committed import RunKey
-from fitbench.tables.definition import FILE, Row, Table
+from fitbench.tables.definition import FILE, ROUNDING, Row, Table
 from fitbench.tables.measured import read_runs
-from fitbench.tables.reading import ROUNDING
 from fitbench.tables.results_file import Record
 from fitbench.tables.units import Unit
 from fitbench.text import clean, counted, number

@@ -13,6 +13,7 @@ from fitbench.tables.units import Unit
 
 FILE = "table.yaml"
 FOLDER = Path("experiments")
+ROUNDING = 1e-9  # relative, that a difference may exceed a tolerance by: floats are rounded
 CHOICES = ("source", "validation", "first guess")  # how an open setting of a row was chosen
 
 

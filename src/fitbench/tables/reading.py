@@ -16,14 +16,13 @@ from fitbench.config.errors import located
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 from fitbench.tables import explaining
-from fitbench.tables.definition import FILE, Claim, Explanation, Measure, Row, Table
+from fitbench.tables.definition import FILE, ROUNDING, Claim, Explanation, Measure, Row, Table
 from fitbench.tables.layout import check_parts, matrix_of, row_name, rows_of
 from fitbench.tables.metric import DEFAULT, find_metric
 from fitbench.tables.schema import NONE_STATED, RowFile, TableFile
 from fitbench.tables.units import Unit, units_of
 from fitbench.untrusted import Unreadable
 
-ROUNDING = 1e-9  # of a tolerance that is one example, relative
 LARGEST = 50_000  # keys, values and items of a file
 TOLERANCE = 0.005  # of a proportion whose table states none: half a percentage point
 

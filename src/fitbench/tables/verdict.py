@@ -52,7 +52,7 @@ from fitbench import metrics
 from fitbench.analysis import statistics
 from fitbench.analysis.statistics import Interval, Summary
 from fitbench.metrics import Metric
-from fitbench.tables.definition import Claim
+from fitbench.tables.definition import ROUNDING, Claim
 
 ACCURACY = metrics.get("accuracy")
 FALSE_VERDICT_RATE = 1 - statistics.CONFIDENCE  # of rows whose claim is true
@@ -185,10 +185,11 @@ def _distance(value: float, claim: Claim) -> float:
 
 
 def _verdict(difference: float, half_width: float, tolerance: float, higher_is_better: bool) -> Verdict:
-    distance = abs(difference)
-    if distance + half_width <= tolerance or (distance <= half_width <= tolerance):
+    distance, tolerance = abs(difference), tolerance * (1 + ROUNDING)
+    contains_zero = distance <= half_width * (1 + ROUNDING)
+    if distance + half_width <= tolerance or (contains_zero and half_width <= tolerance):
         return Verdict.reproduced
-    if distance <= half_width:
+    if contains_zero:
         return Verdict.inconclusive
     return Verdict.better if (difference > 0) == higher_is_better else Verdict.worse
 
