@@ -150,6 +150,22 @@ def test_a_table_of_a_regression(table_of, measure, look, metric, claimed, value
     assert float(rendering.difference(outcome)) == pytest.approx(expected, abs=0.00051)  # as printed
 
 
+@pytest.mark.parametrize(
+    ("claimed", "difference"), [("0.0000312", "+0.0000088"), ("0.0", "+0.0000000"), ("none stated", "-")]
+)
+def test_small_values_are_shown_with_the_decimals_of_the_claim_or_of_the_tolerance(
+    table_of, measure, look, claimed, difference
+):
+    table = table_of(claimed, metric="mse", unit="value", tolerance=4e-7, overrides=["data=boston_housing"])
+    measure(table, "net", {0: 4.0e-5, 1: 4.03e-5, 2: 3.97e-5})
+    outcome = look(table)[0]
+    assert rendering.mean_sd(outcome) == "0.0000400 ± 0.0000003"
+    cells = {column.head: column.cells[0] for column in rendering.columns(table, [outcome])}
+    assert cells["95% interval"] == "0.0000393 to 0.0000408"
+    assert "The tolerance is 0.0000004." in rendering.rule(table, [outcome])
+    assert rendering.difference(outcome) == difference
+
+
 def test_a_metric_of_the_users_stands_beside_those_of_a_regression(define, tmp_path):
     own = "metrics.worst={_target_: sklearn.metrics.max_error, direction: min, low: 0, unit: kEUR}"
     rows = [{"label": "net", "claimed": "20.1", "overrides": ["model=mlp"]}]

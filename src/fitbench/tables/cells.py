@@ -17,10 +17,10 @@ def claimed(claim: Claim | None) -> str:
 def mean_sd(outcome: Outcome, digits: int | None = None) -> str:
     """The mean and the standard deviation over the seeds, '-' where none has finished.
 
-    `digits` are behind the point; None stands for those of the unit.
+    `digits` are behind the point; None stands for those of the row.
     """
     summary, unit = outcome.judgement.measured, outcome.row.measure.unit
-    digits = unit.digits if digits is None else digits
+    digits = outcome.row.digits if digits is None else digits
     if summary.mean is None:
         return "-"
     spread = "" if summary.sd is None else f" ± {unit.scale * summary.sd:.{digits}f}"
@@ -30,7 +30,7 @@ def mean_sd(outcome: Outcome, digits: int | None = None) -> str:
 def difference(outcome: Outcome) -> str:
     """The measured mean less the claim, in the unit of the table."""
     value, unit = outcome.judgement.difference, outcome.row.measure.unit
-    return "-" if value is None else f"{unit.difference(value):+z.{unit.digits}f}"
+    return "-" if value is None else f"{unit.difference(value):+z.{outcome.row.digits}f}"
 
 
 def ends(interval: Interval, unit: Unit) -> tuple[float, float]:

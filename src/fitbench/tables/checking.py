@@ -204,7 +204,7 @@ def _columns(table: Table, comparisons: Sequence[Comparison]) -> list[Column]:
         return None if one.difference is None else one.row.measure.unit.difference(one.difference)
 
     def cell(record: Record | None, row: Row) -> str:
-        return number(value(record, row), row.measure.unit.digits)
+        return number(value(record, row), row.digits)
 
     return [
         column("", comparisons, lambda one: clean(one.row.label), {"label": lambda one: one.row.label}, right=False,

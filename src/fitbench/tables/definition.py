@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from fitbench import metrics
@@ -44,6 +45,11 @@ class Claim:
     trainings: int = 1
     deviation: float | None = None
 
+    @property
+    def digits(self) -> int:
+        """Decimals of the printed numbers."""
+        return max(len(part.partition(".")[2]) for part in self.printed.split())
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -73,8 +79,8 @@ class Measure:
 
     @property
     def printed_tolerance(self) -> str:
-        """The tolerance in the unit, without zeros at its end."""
-        return f"{self.unit.scale * self.tolerance:.6f}".rstrip("0").rstrip(".")
+        """The tolerance in the unit, with six significant digits and without zeros at its end."""
+        return f"{Decimal(f'{self.unit.scale * self.tolerance:.6g}'):f}"
 
 
 @dataclass(frozen=True)
@@ -140,6 +146,13 @@ class Row:
     def runs_per_seed(self) -> int:
         """How many runs a seed has."""
         return self.folds or 1
+
+    @property
+    def digits(self) -> int:
+        """Decimals of measured values: those of the unit, or those of the claim or the tolerance if they have more."""
+        first_of_tolerance = -Decimal(self.measure.printed_tolerance).adjusted()
+        of_claim = 0 if self.claim is None else self.claim.digits
+        return max(self.measure.unit.digits, of_claim, first_of_tolerance)
 
 
 @dataclass(frozen=True)

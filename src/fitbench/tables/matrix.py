@@ -76,9 +76,8 @@ class Block:
     @property
     def digits(self) -> int:
         """Decimals of measured values: those of the claims, or what the list of rows has where nothing is claimed."""
-        claims = [outcome.row.claim.printed for outcome in self.outcomes if outcome.row.claim is not None]
-        decimals = [len(part.partition(".")[2]) for claim in claims for part in claim.split()]
-        return max(decimals, default=self.outcomes[0].row.measure.unit.digits)
+        claimed = [outcome.row.claim.digits for outcome in self.outcomes if outcome.row.claim is not None]
+        return max(claimed, default=self.outcomes[0].row.digits)
 
     @cached_property
     def claimed(self) -> Side:

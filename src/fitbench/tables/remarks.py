@@ -110,8 +110,7 @@ def _undecidable(outcome: Outcome) -> str:
     """Why more seeds do not help: what remains of the half-width with any number of them."""
     claim, limit = outcome.row.claim, outcome.judgement.limit
     assert claim is not None and limit is not None
-    unit = outcome.row.measure.unit
-    width = f"{unit.scale * limit.half_width:.{unit.digits}f}"
+    width = f"{outcome.row.measure.unit.scale * limit.half_width:.{outcome.row.digits}f}"
     if limit.cause == "resolution":
         return f"one test example is worth {width}, more than the tolerance"
     if limit.cause == "sampling":

@@ -165,14 +165,13 @@ def _interval_column(
 
     `sign` is the format of the sign of a number.
     """
-    units = [one.row.measure.unit for one in results]
     pairs = [
-        sorted(convert(unit, end) for end in found) if (found := interval(one)) else None
-        for one, unit in zip(results, units, strict=True)
+        sorted(convert(one.row.measure.unit, end) for end in found) if (found := interval(one)) else None
+        for one in results
     ]
     cells = [
-        " to ".join(f"{end:{sign}.{unit.digits}f}" for end in pair) if pair else "-"
-        for pair, unit in zip(pairs, units, strict=True)
+        " to ".join(f"{end:{sign}.{one.row.digits}f}" for end in pair) if pair else "-"
+        for pair, one in zip(pairs, results, strict=True)
     ]
     values = {f"{name}_{end}": [pair and pair[place] for pair in pairs] for place, end in enumerate(("low", "high"))}
     return Column(head, cells, spare=spare, values=values)
@@ -188,7 +187,8 @@ def _converted(value: float | None, convert: Callable[[float], float]) -> float 
 
 
 def _rounded(value: float) -> float:
-    return round(value, 10)
+    """The value without the rounding of floats, which unit conversions add."""
+    return float(f"{value:.10g}")
 
 
 # -- title and notes --------------------------------------------------------------------------------------------------
