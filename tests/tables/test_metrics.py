@@ -316,6 +316,23 @@ def test_on_other_test_examples_the_bootstraps_variance_counts_and_is_stored(
     assert results_file.read_csv(tmp_path / "results.csv") == outcome.records
 
 
+@pytest.mark.parametrize("changed", [{}, {"value": 0.5}, {"data_sha256": "cd" * 32}, {"definition": "another"}])
+def test_a_bootstrap_that_cannot_be_computed_is_taken_from_the_same_value_in_results_csv(
+    table_of, predicted, look, composed, tmp_path, changed
+):
+    table = table_of("88", metric="macro_f1", unit="percent", test_set="other", test_examples=500)
+    predicted(table, metrics.get("macro_f1").evaluate)
+    before = look(table)[0]
+    stated = [replace(record, **changed) for record in before.records]
+    (table.folder / "results.csv").write_text(results_file.as_csv(stated))
+    for path in tmp_path.rglob("predictions.npz"):
+        path.unlink()
+    records = look(table)[0].records
+    assert {record.bootstrap_deviation for record in records} == {None}
+    expected = records if changed else before.records
+    assert with_committed(table, records, composed(table)) == expected
+
+
 def test_the_bootstrap_scores_values_of_a_regression(table_of, measure, look):
     table = table_of("1.0", metric="mae", unit="value", test_set="other", overrides=["data=boston_housing"])
     random = np.random.default_rng(0)

@@ -23,7 +23,8 @@ def with_committed(table: Table, records: Sequence[Record], configurations: Mapp
     """The records, with those of results.csv in place of runs that are not recorded here.
 
     A record of results.csv counts if its run has the configuration, the seed and the fold of this one. Its label may be
-    another. A run folder counts before results.csv, unless it has no value.
+    another. A run folder counts before results.csv, unless it has no value. Where the bootstrap of a run folder cannot
+    be computed, its deviation is that of results.csv.
 
     Args:
         table: the table.
@@ -39,8 +40,11 @@ def with_committed(table: Table, records: Sequence[Record], configurations: Mapp
         committed.setdefault(_value_of(record), []).append(record)
     merged = []
     for record in records:
-        known = [] if record.state == State.finished.value else committed.get(_value_of(record), [])
-        merged.append(replace(_nearest(record.row, known), row=record.row, committed=True) if known else record)
+        known = committed.get(_value_of(record), [])
+        if record.state == State.finished.value:
+            merged.append(_with_deviation(record, known) if record.reason else record)
+        else:
+            merged.append(replace(_nearest(record.row, known), row=record.row, committed=True) if known else record)
     check_definitions(merged, configurations)
     return merged
 
@@ -48,6 +52,18 @@ def with_committed(table: Table, records: Sequence[Record], configurations: Mapp
 def _nearest(label: str, records: Sequence[Record]) -> Record:
     """Of the records of one value that of this label, or else one with the bootstrap's deviation if there is any."""
     return min(records, key=lambda record: (record.row != clean(label), record.bootstrap_deviation is None))
+
+
+def _with_deviation(record: Record, known: Sequence[Record]) -> Record:
+    """A finished record without a bootstrap with the deviation that results.csv has of the same value, if any."""
+
+    def identity(one: Record) -> tuple[float | None, str, str]:
+        return one.value, one.data_sha256, one.definition
+
+    for one in known:
+        if one.bootstrap_deviation is not None and identity(one) == identity(record):
+            return replace(record, bootstrap_deviation=one.bootstrap_deviation, reason="")
+    return record
 
 
 def committed_runs(table: Table, configurations: Mapping[str, Config]) -> set[RunKey]:
