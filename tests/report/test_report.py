@@ -215,6 +215,7 @@ def test_many_classes_have_their_most_confused_pairs_instead_of_a_matrix(make_ru
 def test_a_regression_has_its_predicted_values_and_tables(make_run, tmp_path):
     targets, outputs = close_values(5_000, 7, scale=1000)
     outputs[:, 2] = np.nan
+    targets[:, 3], outputs[:, 3] = targets[:, 3] / 100 + 2000, outputs[:, 3] / 100 + 2000  # of a deviation of 10
     rows = np.arange(5_000) + 1_001
     as_task(make_run(), "regression", targets, outputs, tuple(f"t{i}" for i in range(7)), rows=rows)
     report(Which([tmp_path / "outputs"], every=True), tmp_path / "report.html")
@@ -227,6 +228,8 @@ def test_a_regression_has_its_predicted_values_and_tables(make_run, tmp_path):
     assert panels[1]["true"] == pytest.approx(targets[examples, 1], rel=1e-3)
     assert panels[1]["predicted"] == pytest.approx(outputs[examples, 1], rel=1e-3)
     assert set(panels[2]["predicted"]) == {None}
+    assert panels[3]["true"] == pytest.approx(targets[examples, 3], abs=1e-3)
+    assert panels[3]["predicted"] == pytest.approx(outputs[examples, 3], abs=1e-3)
     (table,) = found["predicted"]["tables"]
     assert (table["title"], table["heads"]) == ("Per target", ["target", "MAE", "RMSE", "R2", "bias"])
     assert [row[0] for row in table["rows"]] == [f"t{i}" for i in range(7)]

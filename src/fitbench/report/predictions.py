@@ -107,9 +107,14 @@ def _points(of: Found) -> Part:
     """True and predicted values of some examples for the first targets, and a table of all targets."""
     targets, outputs = of.predictions.targets, of.predictions.outputs
     names = of.names[:PANELS]
+    decimals = [digits + 1 for digits in scores.decimals(targets)]
     examples = chosen(len(targets), max(1, of.points // len(names)))
     panels = [
-        {"target": name, "true": rounded(targets[examples, i]), "predicted": rounded(outputs[examples, i])}
+        {
+            "target": name,
+            "true": rounded(targets[examples, i], decimals[i]),
+            "predicted": rounded(outputs[examples, i], decimals[i]),
+        }
         for i, name in enumerate(names)
     ]
     found = of.predictions

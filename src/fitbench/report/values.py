@@ -40,10 +40,20 @@ def fitting(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, str)) else str(value)
 
 
-def rounded(values: np.ndarray) -> list[float | None]:
-    """The values of a curve, float [E], in 4 significant digits; None for what is, or becomes, no finite number."""
-    shorter = [float(f"{value:.{DIGITS}g}") for value in values.tolist()]
+def rounded(values: np.ndarray, decimals: int | None = None) -> list[float | None]:
+    """The values, float [E], in 4 significant digits, or with these decimals where that is closer.
+
+    They are None for what is, or becomes, no finite number.
+    """
+    shorter = [_shorter(value, decimals) for value in values.tolist()]
     return [value if math.isfinite(value) else None for value in shorter]
+
+
+def _shorter(value: float, decimals: int | None) -> float:
+    significant = float(f"{value:.{DIGITS}g}")
+    if decimals is None:
+        return significant
+    return min(significant, round(value, decimals), key=lambda each: abs(each - value))
 
 
 def digits(value: Any) -> Any:
