@@ -591,6 +591,13 @@ def test_the_detail_lists_every_metric_with_its_decimals(kappa):
     assert len(kappa.all("#detail figure svg")) == 3  # accuracy, kappa and loss have curves
 
 
+def test_a_whole_number_is_shown_as_it_is_and_another_one_in_six_digits(kappa):
+    values = [20240131, 2**53 - 1, -1234567, 0.30000000000000004, "20240131"]
+    assert kappa.js("return arguments[0].map((value) => written('number', value))", values) == [
+        "20240131", "9007199254740991", "-1234567", "0.3", "20240131",
+    ]  # fmt: skip
+
+
 # -- searches ---------------------------------------------------------------------------------------------------------
 
 

@@ -44,8 +44,8 @@ function column(name) {
 
 const WRITERS = {
   text: String,
-  number: (value) => (typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value)),
-  short: (value) => String(Number.isSafeInteger(value) ? value : Number(value.toPrecision(3))),
+  number: (value) => (typeof value === "number" ? inDigits(value, 6) : String(value)),
+  short: (value) => inDigits(value, 3),
   integer: (value) => value.toLocaleString("en-US"),
   metric: (value, digits = 4) => {
     const size = Math.abs(value);
@@ -64,6 +64,11 @@ function written(kind, value, digits) {
 // A value of a column, a series or an objective, which says how it is written.
 function write(of, value) {
   return written(of.kind ?? "metric", value, of.digits);
+}
+
+// A number with so many significant digits, but a whole one, such as a seed, as it is.
+function inDigits(value, digits) {
+  return String(Number.isSafeInteger(value) ? value : Number(value.toPrecision(digits)));
 }
 
 function duration(seconds) {
