@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +10,7 @@ import numpy as np
 from fitbench.analysis.statistics import CONFIDENCE, Interval
 
 SEED = 0
-SECONDS = 2.0  # that all resamples may take, about
-COUNTS = (10_000, 2_000, 500, 100)  # of resamples: the first that SECONDS are enough for
+LARGE = 1_000  # examples from which fewer resamples are drawn: of 10,000 some metrics take 0.01 s for each
 
 Values = Callable[[np.ndarray], tuple[float | None, float | None]]  # of A and B on the examples at these positions
 
@@ -39,6 +37,25 @@ class Bootstrap:
     resamples: int
     undefined: int
 
+    @property
+    def is_least(self) -> bool:
+        """Whether no resample has the difference beyond 0, so that more resamples could make the p-value less."""
+        return self.p == _p(0, self.resamples - self.undefined)
+
+
+def resamples_of(examples: int) -> int:
+    """How many resamples are drawn of so many examples."""
+    return 10_000 if examples < LARGE else 1_000
+
+
+def draws(examples: int, count: int) -> Iterator[np.ndarray]:
+    """The positions of as many examples as there are, int [examples], drawn with replacement, so many times.
+
+    They depend on the number of examples alone, so the same predictions always give the same numbers.
+    """
+    random = np.random.default_rng(SEED)
+    return (random.integers(examples, size=examples) for _ in range(count))
+
 
 def paired_bootstrap(values: Values, examples: int, resamples: int | None = None) -> Bootstrap:
     """Draw the same examples for both runs, with replacement and as many as there are, and compare the runs on them.
@@ -52,15 +69,13 @@ def paired_bootstrap(values: Values, examples: int, resamples: int | None = None
     Args:
         values: the metric of both runs; it is given int [examples].
         examples: how many there are.
-        resamples: how many to draw; None: the first of COUNTS for which SECONDS are enough. The draws depend on the
-            number of examples alone.
+        resamples: how many to draw; None: as `resamples_of` says.
     """
     a, b = values(np.arange(examples))
     if a is None or b is None:
         return Bootstrap(a, b, None, None, None, 0, 0)
-    count = resamples or _affordable(values, examples)
-    random = np.random.default_rng(SEED)
-    drawn = [values(random.integers(examples, size=examples)) for _ in range(count)]
+    count = resamples or resamples_of(examples)
+    drawn = list(map(values, draws(examples, count)))
     differences = np.array([x - y for x, y in drawn if x is not None and y is not None])
     undefined = count - len(differences)
     if undefined > count / 2:
@@ -68,15 +83,8 @@ def paired_bootstrap(values: Values, examples: int, resamples: int | None = None
     outside = (1 - CONFIDENCE) / 2
     low, high = np.quantile(differences, (outside, 1 - outside)).tolist()
     rarer = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
-    p = min(1.0, 2 * (1 + rarer) / (len(differences) + 1))
-    return Bootstrap(a, b, a - b, (low, high), p, count, undefined)
+    return Bootstrap(a, b, a - b, (low, high), _p(rarer, len(differences)), count, undefined)
 
 
-def _affordable(values: Values, examples: int) -> int:
-    random = np.random.default_rng(SEED)
-    seconds = []
-    for _ in range(3):
-        began = time.perf_counter()
-        values(random.integers(examples, size=examples))
-        seconds.append(time.perf_counter() - began)
-    return next((count for count in COUNTS if count * min(seconds) <= SECONDS), COUNTS[-1])
+def _p(rarer: int, resamples: int) -> float:
+    return min(1.0, 2 * (1 + rarer) / (resamples + 1))

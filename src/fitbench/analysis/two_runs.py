@@ -166,7 +166,7 @@ def _bootstrap(runs: TwoRuns, found: Bootstrap) -> list[Note]:
     digits = decimals_of(width, metric.digits) if width > 0 else metric.digits
     apart = f"{metric.label}: A - B is {number(found.difference, digits)}, 95% interval {span(found.interval, digits)}"
     return [
-        Note(f"{apart}; p = {found.p:.2g}. {better} is better.", ""),
+        Note(f"{apart}; p {'<' if found.is_least else '='} {found.p:.2g}. {better} is better.", ""),
         Note(f"Paired bootstrap, percentile interval: {drawn}. {ABOUT}"),
     ]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fitbench.analysis.bootstrap import draws
 from fitbench.errors import FitbenchError
 
-SEED = 0
 LARGE = 5_000  # examples from which fewer resamples are drawn: some metrics take 0.1 s for each
 
 
@@ -37,10 +37,9 @@ def deviation(
     """
     examples = len(targets)
     count = resamples(examples)
-    random = np.random.default_rng(SEED)
     outputs = np.asarray(outputs, np.float64)
-    draws = (random.integers(examples, size=examples) for _ in range(count))
-    values = [value for draw in draws if (value := score(targets[draw], outputs[draw])) is not None]
+    drawn = (score(targets[draw], outputs[draw]) for draw in draws(examples, count))
+    values = [value for value in drawn if value is not None]
     if len(values) < count / 2:
         raise FitbenchError(f"undefined on {count - len(values):,} of {count:,} resamples")
     return statistics.stdev(values)
