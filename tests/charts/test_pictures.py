@@ -132,6 +132,13 @@ def test_mistakes_on_series_are_lines_with_the_nearest_series_of_the_predicted_c
     )  # those of the key
 
 
+@pytest.mark.parametrize(("dtype", "far"), [(np.uint8, 16), (np.int32, 2**16)])
+def test_the_nearest_series_of_integers_is_that_with_the_least_difference(dtype, far):
+    x_train = np.array([[far], [1]], dtype)  # the square of the first is 0 in this type
+    found = nearest(np.zeros((1, 1), dtype), np.array([0]), x_train, np.array([0, 0]))
+    np.testing.assert_array_equal(found, [[1]])
+
+
 def test_what_is_no_picture_is_not_drawn():
     assert can_draw(IMAGES, (28, 28, 1)) and can_draw(SERIES, (30, 12)) and can_draw(ARRAYS, (30,))
     assert not any(can_draw(kind, shape) for kind, shape in ((TABLE, (4,)), (TOKENS, (30,)), (ARRAYS, (3, 30))))

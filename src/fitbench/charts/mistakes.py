@@ -60,7 +60,7 @@ def nearest(examples: np.ndarray, predicted: np.ndarray, x_train: Any, y_train: 
     At most 1,000 of a class are looked at. Every class is in the training part.
 
     Args:
-        examples: float [N, steps, ...].
+        examples: numbers, [N, steps, ...].
         predicted: the predicted classes, int [N].
         x_train: the training part, [M, steps, ...], or what gives such arrays when it is indexed.
         y_train: its classes, int [M].
@@ -69,7 +69,8 @@ def nearest(examples: np.ndarray, predicted: np.ndarray, x_train: Any, y_train: 
     for label in np.unique(predicted):
         candidates = np.asarray(x_train[np.flatnonzero(y_train == label)[:SEARCHED]])
         for i in np.flatnonzero(predicted == label):
-            distances = np.square(candidates - examples[i]).reshape(len(candidates), -1).sum(axis=1)
+            differences = candidates.astype(np.float64) - examples[i]  # of integers they may be none of the type
+            distances = np.square(differences).reshape(len(candidates), -1).sum(axis=1)
             found[i] = candidates[distances.argmin()]
     return found
 
