@@ -335,6 +335,7 @@ def odd() -> dict[str, dict[str, Any]]:
         "many parameters with long names": record(many, trials, importance={"val_accuracy": shares}, study="x" * 300),
         "one parameter": of_rates(0.8, 0.9, 0.85, importance={"val_accuracy": {"optimizer.learning_rate": 1.0}}),
         "equal values": record({"a": floats(0, 1)}, [trial(i, {"a": 0.5}, 0.25) for i in range(3)]),
+        "values that are the same but for rounding": of_rates(0.5, 0.5 + 1e-10, 0.5 + 2e-10),
         "an accuracy of zero": of_rates(0.0, 0.0),
         "texts that are no names": record(hostile, [
             trial(i, {"$\\frac{1}{2$ \x1b[31m</svg>": value, "b": 10.0 ** (100 * i - 300), "c": 1e308 * (-1) ** i},

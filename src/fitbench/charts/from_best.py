@@ -60,7 +60,7 @@ def from_best(values: Sequence[float], maximize: bool) -> FromBest | None:
     distances = [abs(value - ordered[0]) for value in ordered]
     apart = SAME * abs(ordered[0])
     near = next((distance for distance in distances[(len(ordered) - 1) // 4 :] if distance > apart), 0.0)
-    if distances[-1] <= FLAT * near:
+    if not near or distances[-1] <= FLAT * near:
         return None
     least = distances[int(SHOWN * (len(ordered) - 1))]
     worst = ordered[sum(distance <= max(FAR * near, least) for distance in distances) - 1]
