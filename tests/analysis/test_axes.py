@@ -2,7 +2,17 @@ import math
 
 import pytest
 
-from fitbench.analysis.axes import UNLIMITED, Axis, axis_of, enclosed, is_logarithmic, number, tick_texts, window
+from fitbench.analysis.axes import (
+    UNLIMITED,
+    Axis,
+    axis_of,
+    different,
+    enclosed,
+    is_logarithmic,
+    number,
+    tick_texts,
+    window,
+)
 
 ACCURACY = (0.0, 1.0)
 
@@ -74,6 +84,16 @@ def test_ticks_have_the_same_decimals():
     assert tick_texts([5000.0, 10_000.0]) == ["5k", "10k"]
     assert tick_texts([0.001, 0.01, 1.0], log=True) == ["0.001", "0.01", "1"]
     assert tick_texts([1e-12, 2e-12]) == ["1e-12", "2e-12"]
+
+
+def test_ticks_have_as_many_digits_as_tell_them_apart():
+    assert tick_texts([101_300.0, 101_320.0, 101_340.0]) == ["101.3k", "101.32k", "101.34k"]
+    assert tick_texts([101_250.0, 101_300.0, 101_350.0]) == ["101.25k", "101.3k", "101.35k"]
+    assert tick_texts([1000.5, 1001.0, 1001.5], log=True) == ["1000.5", "1001", "1001.5"]
+    assert tick_texts([0.25, 0.2500001, 0.2500002]) == ["0.25", "0.2500001", "0.2500002"]
+    assert tick_texts([0.25, 0.25 + 1e-10, 0.25 + 2e-10]) == ["0.25", "0.2500000001", "0.2500000002"]
+    assert tick_texts([0.0, 0.0]) == ["0", "0"]
+    assert different([101_770, 101_780, 128]) == ["101.77k", "101.78k", "128"]
 
 
 @pytest.mark.parametrize(

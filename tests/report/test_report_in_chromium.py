@@ -769,6 +769,10 @@ AXES = [
     ([5.0, 5.0], (-math.inf, math.inf), None, False),
     ([], (-math.inf, math.inf), None, False),
     ([1e16, 1e16 + 4], (-math.inf, math.inf), None, False),
+    ([101_280, 101_360], (-math.inf, math.inf), None, False),
+    ([-20_000, 20_000], (-math.inf, math.inf), None, False),
+    ([0.25, 0.250002], (-math.inf, math.inf), None, False),
+    ([0.5, 0.5 + 1e-10], (-math.inf, math.inf), None, False),
     ([-1e308, 1e308], (-math.inf, math.inf), None, False),
     ([1e-300, 1e300], (-math.inf, math.inf), True, False),
 ]

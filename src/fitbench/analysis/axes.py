@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -19,7 +20,8 @@ LARGEST = 1e100  # number on any axis; a training that diverged can record large
 STEPS = (1, 2, 5, 10, 20)  # between two ticks, times a power of ten
 LOG_STEPS = ((1, 2, 5), (1, 3), (1,))  # ticks in a decade: the most that there is room for
 COUNTABLE = 2.0**50  # steps from zero; with more, floats cannot tell two ticks apart
-DIGITS = 4  # significant ones of a tick that stands for itself
+DIGITS, MOST_DIGITS = 4, 12  # significant ones of a number that stands for itself: more tell it from others
+CLOSE = 1e-3  # of the distance between two ticks, by which a text may differ from its tick
 UNITS = ((1e12, "", 1.0), (1e9, "G", 1e9), (1e6, "M", 1e6), (1e4, "k", 1e3))  # from which number on, suffix, divisor
 DECIMALS = 5  # of ticks that have the same ones, at most
 LEAST = 2 / 3  # of the values of finished trials, that their axis shows: see `window`
@@ -37,8 +39,10 @@ CONSTANTS: dict[str, Any] = {
     "spare": SPARE,
     "countable": COUNTABLE,
     "digits": DIGITS,
+    "most_digits": MOST_DIGITS,
     "units": UNITS,
     "decimals": DECIMALS,
+    "close": CLOSE,
 }
 
 Ends = tuple[float, float]
@@ -154,28 +158,39 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def _rounded(value: float) -> float:
-    return float(f"{value:.12g}")
+    return float(f"{value:.{MOST_DIGITS}g}")
 
 
 def tick_texts(ticks: Sequence[float], log: bool = False) -> list[str]:
     """What stands beside the ticks: evenly spaced numbers have the same decimals (0.900, 0.925) or the same unit."""
     largest = max(map(abs, ticks), default=0.0)
-    if log:
-        return [number(tick) for tick in ticks]
-    if largest >= UNITS[-1][0]:
-        return [number(tick, largest) if tick else "0" for tick in ticks]
-    for decimals in range(DECIMALS + 1):
-        if all(abs(tick - round(tick, decimals)) <= 1e-9 * largest for tick in ticks):
+    close = CLOSE * min((abs(b - a) for a, b in pairwise(ticks)), default=largest)
+    unit = largest if largest >= UNITS[-1][0] and not log else None
+    for decimals in range(DECIMALS + 1) if unit is None and not log else ():
+        if all(abs(tick - round(tick, decimals)) <= close for tick in ticks):
             return [f"{tick + 0.0:.{decimals}f}" for tick in ticks]
-    return [number(tick) for tick in ticks]
+    digits = DIGITS
+    while digits < MOST_DIGITS and any(abs(tick - float(f"{tick:.{digits}g}")) > close for tick in ticks):
+        digits += 1
+    return [number(tick, unit, digits) for tick in ticks]
 
 
-def number(value: float, largest: float | None = None) -> str:
+def different(values: Sequence[float]) -> list[str]:
+    """The numbers as `number` has them, with as many digits as tell them apart: 101.32k and 101.34k."""
+    texts: list[str] = []
+    for digits in range(DIGITS, MOST_DIGITS + 1):
+        texts = [number(value, digits=digits) for value in values]
+        if len(set(texts)) == len(set(values)):
+            break
+    return texts
+
+
+def number(value: float, largest: float | None = None, digits: int = DIGITS) -> str:
     """A number on an axis, to four digits: 0.001, 128, 61.71k, 1.2M, 1e-07. Its unit is that of `largest`, if given."""
     for least, suffix, divisor in UNITS:
-        if abs(value if largest is None else largest) >= least:
-            return f"{value / divisor:.{DIGITS}g}{suffix}"
-    return f"{value:.{DIGITS}g}"
+        if value and abs(value if largest is None else largest) >= least:
+            return f"{value / divisor:.{digits}g}{suffix}"
+    return f"{value + 0.0:.{digits}g}"
 
 
 def window(values: Sequence[float], maximize: bool, others: Sequence[float] = (), whole: bool = False) -> Ends:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fitbench.analysis.axes import LARGEST, axis_of, number, tick_texts
+from fitbench.analysis.axes import LARGEST, axis_of, different, tick_texts
 from fitbench.analysis.telling import text
 from fitbench.record.reading import is_number
 
@@ -63,7 +63,7 @@ def _of_numbers(name: str, values: np.ndarray, metric: np.ndarray) -> Scale:
         return bottom + EDGE + shown.place(number) * (1 - 2 * EDGE - bottom)
 
     marks = distinct if few else shown.ticks(TICKS)
-    texts = list(map(number, marks)) if few else tick_texts(marks, shown.log)
+    texts = different(marks) if few else tick_texts(marks, shown.log)
     ticks = list(zip(map(place, marks), texts, strict=True))
     places = np.full(len(values), EDGE)
     places[present] = [place(value) for value in values[present].tolist()]

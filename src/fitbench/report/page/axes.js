@@ -113,28 +113,42 @@ function rounded(value) {
 // Evenly spaced numbers have the same decimals or the same unit.
 function tickTexts(ticks, log) {
   const largest = Math.max(0, ...ticks.map(Math.abs));
-  if (log) return ticks.map((tick) => tickText(tick));
-  if (largest >= RULES.units.at(-1)[0]) return ticks.map((tick) => (tick ? tickText(tick, largest) : "0"));
-  for (let decimals = 0; decimals <= RULES.decimals; decimals += 1) {
-    if (ticks.every((tick) => Math.abs(tick - Number(tick.toFixed(decimals))) <= 1e-9 * largest))
+  const gaps = ticks.slice(1).map((tick, i) => Math.abs(tick - ticks[i]));
+  const close = RULES.close * (gaps.length ? Math.min(...gaps) : largest);
+  const unit = largest >= RULES.units.at(-1)[0] && !log ? largest : undefined;
+  for (let decimals = 0; decimals <= RULES.decimals && unit === undefined && !log; decimals += 1) {
+    if (ticks.every((tick) => Math.abs(tick - Number(tick.toFixed(decimals))) <= close))
       return ticks.map((tick) => (tick || 0).toFixed(decimals));
   }
-  return ticks.map((tick) => tickText(tick));
+  let digits = RULES.digits;
+  const differs = (tick) => Math.abs(tick - Number(tick.toPrecision(digits))) > close;
+  while (digits < RULES.most_digits && ticks.some(differs)) digits += 1;
+  return ticks.map((tick) => tickText(tick, unit, digits));
+}
+
+// Numbers with as many digits as tell them apart.
+function differentTexts(values) {
+  let texts = [];
+  for (let digits = RULES.digits; digits <= RULES.most_digits; digits += 1) {
+    texts = values.map((value) => tickText(value, value, digits));
+    if (new Set(texts).size === new Set(values).size) break;
+  }
+  return texts;
 }
 
 function secondsTexts(ticks, log) {
   return Math.max(...ticks) < 60 ? tickTexts(ticks, log).map((text) => `${text} s`) : ticks.map(duration);
 }
 
-function tickText(value, largest = value) {
-  const [, suffix, divisor] = RULES.units.find(([least]) => Math.abs(largest) >= least) ?? [0, "", 1];
-  return `${general(value / divisor)}${suffix}`;
+function tickText(value, largest = value, digits = RULES.digits) {
+  const [, suffix, divisor] = RULES.units.find(([least]) => value && Math.abs(largest) >= least) ?? [0, "", 1];
+  return `${general(value / divisor, digits)}${suffix}`;
 }
 
-// A number in four significant digits, as Python's format .4g has it.
-function general(value) {
-  const [digits, power] = value.toExponential(RULES.digits - 1).split("e");
-  if (power >= -4 && power < RULES.digits) return String(Number(value.toPrecision(RULES.digits)));
+// A number in so many significant digits, as Python's format .4g has it.
+function general(value, most) {
+  const [digits, power] = value.toExponential(most - 1).split("e");
+  if (power >= -4 && power < most) return String(Number(value.toPrecision(most)));
   return `${Number(digits)}e${power[0]}${power.slice(1).padStart(2, "0")}`;
 }
 

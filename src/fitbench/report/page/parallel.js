@@ -75,11 +75,11 @@ function verticalAxis(of, frame, order) {
   const numbers = found.filter((value) => typeof value === "number");
   const limits = of.better ? of : { kind: of.kind }; // the ends of a parameter's interval are no limits
   const place = scale(numbers, frame.bottom, frame.top, { of: limits, log: of.log ?? null, margin: 0.02 });
-  const text = of.kind === "seconds" ? duration : tickText;
+  const texts = of.kind === "seconds" ? (ends) => ends.map(duration) : differentTexts;
   return {
     y: (item) => (typeof of.values[item] === "number" ? place(of.values[item]) : absent),
     ticks: place.ticks.map(([value, tick]) => [place(value), tick]),
-    rangeText: (from, to) => [to, from].map((at) => text(place.back(at))).join(" to "),
+    rangeText: (from, to) => texts([to, from].map(place.back)).join(" to "),
     kept: (from, to) => [place.back(from), place.back(to)],
     pixels: (kept) => kept.map(place),
   };
