@@ -310,12 +310,12 @@ def test_an_axis_ends_where_the_metric_does():
 
 
 def test_keys_are_named_where_their_values_do_not_speak(record, tmp_path):
-    for width in (0.1, 0.20000000000000001, 0.3333333333333333):
+    for width in (0.1, 0.20000000000000001, 0.3333333333333333, 1234.5):
         record(model_settings={"dropout": width})
     chart = chart_of_bars(grouped(tmp_path, ["model.dropout"])[0], ACCURACY, "column")
     assert chart.figure.get_suptitle() == "dropout"
     shown = [text.get_text() for text in chart.figure.axes[0].get_yticklabels()]
-    assert shown == ["0.1", "0.2", "0.3333"]
+    assert shown == ["0.1", "0.2", "0.333", "1234.5"]
     by_name = chart_of_bars(grouped(tmp_path)[0], ACCURACY, "column")
     assert by_name.figure.get_suptitle() == ""
 

@@ -163,8 +163,8 @@ def key_text(value: Any) -> str:
 def short_texts(values: Sequence[Any]) -> list[str]:
     """The values of a key as texts, in which fractions have the digits that tell them from the others, 3 or more.
 
-    So 0.15488664885345138 is 0.155, and beside 0.1552 it is 0.1549. A text that reads like a number, true or null is
-    quoted where others of the values are numbers, truth values or missing.
+    So 0.15488664885345138 is 0.155, and beside 0.1552 it is 0.1549. No fraction becomes a whole number. A text that
+    reads like a number, true or null is quoted where others of the values are numbers, truth values or missing.
     """
     numbers = {value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)}
     left = {value for value in numbers if isinstance(value, float) and not value.is_integer()}
@@ -174,7 +174,11 @@ def short_texts(values: Sequence[Any]) -> list[str]:
             break
         rounded = {value: float(f"{value:.{digits}g}") for value in numbers}
         counts = Counter(rounded.values())
-        short |= {value: text(rounded[value]) for value in left if counts[rounded[value]] == 1}
+        short |= {
+            value: text(rounded[value])
+            for value in left
+            if counts[rounded[value]] == 1 and not rounded[value].is_integer()
+        }
         left -= short.keys()
     kinds = {_kind(text(value)) for value in values if not isinstance(value, str)}
 

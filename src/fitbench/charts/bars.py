@@ -13,7 +13,7 @@ from fitbench.analysis.groups import Group
 from fitbench.analysis.palette import ACCENT, MAIN, PALE
 from fitbench.analysis.series import axis_label, with_capital
 from fitbench.charts import paper
-from fitbench.charts.chart import Chart, best, heading, intervals_of, label, mean_and_ends, mean_over, wanting
+from fitbench.charts.chart import Chart, best, heading, intervals_of, mean_and_ends, mean_over, wanting
 from fitbench.quantities import Quantity
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Row:
 def chart_of_bars(groups: Sequence[Group], metric: Quantity, width: str) -> Chart:
     """Mean, interval and runs or folds of each group, the best on top; the best 40 of more."""
     drawn, left_out = best(groups, ROWS)
-    rows = [Row(label(group), *mean_and_ends(group.summary), group.means) for group in drawn]
+    rows = [Row(group.label, *mean_and_ends(group.summary), group.means) for group in drawn]
     samples = [group.sample for group in drawn]
     caption = f"{with_capital(axis_label(metric))}, {mean_over(samples)}"
     caption += " (bars from zero)" if begin_at_zero(rows) else " (large dots: the axis does not begin at zero)"

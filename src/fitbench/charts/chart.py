@@ -12,7 +12,6 @@ from fitbench.analysis import statistics
 from fitbench.analysis.groups import Group
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import Summary
-from fitbench.analysis.telling import key_text
 from fitbench.stderr import write_note
 from fitbench.text import either
 
@@ -29,13 +28,6 @@ class Chart:
     groups: int
     caption: str
     left_out: Mapping[str, int]
-
-
-def label(group: Group) -> str:
-    """The values of the group's keys, fractions to four digits."""
-    values = group.keys.values()
-    texts = [f"{v:.4g}" if isinstance(v, float) and not v.is_integer() else key_text(v) for v in values]
-    return ", ".join(texts) or group.label
 
 
 def heading(groups: Sequence[Group]) -> str:

@@ -17,7 +17,7 @@ from fitbench.analysis.mean_curves import MeanCurve, Run, mean_curve
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.series import axis_label, with_capital
 from fitbench.charts import paper
-from fitbench.charts.chart import Chart, best, heading, intervals_of, label, mean_over, wanting
+from fitbench.charts.chart import Chart, best, heading, intervals_of, mean_over, wanting
 from fitbench.charts.labels import in_two_lines
 from fitbench.charts.looks import MOST, Look, grid_of, looks
 from fitbench.errors import RequestError
@@ -56,7 +56,7 @@ def chart_of_curves(groups: Sequence[Group], frame: pd.DataFrame, metric: Quanti
         if runs:
             resolution = sample.resolution([steps[folder] for folder in runs], metric.part)
             of = mean_curve([recorded[folder] for folder in runs], sample, limits, resolution)
-            curves.append(Curve(label(group), tuple(group.keys.values()), of))
+            curves.append(Curve(group.label, tuple(group.keys.values()), of))
             samples.append(sample)
     shown = sum(len(sample.seeds) for sample in samples)
     missing = len(folders) - shown

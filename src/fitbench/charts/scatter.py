@@ -14,7 +14,7 @@ from fitbench.analysis.palette import ACCENT, GREY
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.series import axis_label, with_capital
 from fitbench.charts import paper
-from fitbench.charts.chart import Chart, intervals_of, label, mean_and_ends, mean_over
+from fitbench.charts.chart import Chart, intervals_of, mean_and_ends, mean_over
 from fitbench.charts.labels import in_two_lines
 from fitbench.charts.placing import Point, write_labels
 from fitbench.errors import RequestError
@@ -54,7 +54,7 @@ def chart_of_scatter(
         if both:
             x, x_low, x_high = mean(cost, costs, sample, both)
             y, y_low, y_high = mean(metric, values, sample, both)
-            points.append(Point(label(group), x, y, x_low, x_high, y_low, y_high))
+            points.append(Point(group.label, x, y, x_low, x_high, y_low, y_high))
             samples.append(sample)
     if not points:
         raise RequestError(f"none of the runs has {cost.name}; choose another --x")
