@@ -598,6 +598,23 @@ def test_a_whole_number_is_shown_as_it_is_and_another_one_in_six_digits(kappa):
     ]  # fmt: skip
 
 
+def test_numbers_and_missing_values_of_a_mixed_column_are_compared_as_where_compares_them(kappa):
+    words = ["x<0.2", "x>=0.15", "x=0.20", "x!=auto", "x=auto", "x!=0.15", "x<b", "y<5", "y!=5", "y!=auto"]
+    kept = kappa.js(
+        """columns.set("x", { kind: "text", values: ["auto", "0.15", "0.2", null] });
+        columns.set("y", { kind: "number", values: [4, 5, null, null] });
+        return arguments[0].map((word) => [0, 1, 2, 3].filter(wordTest(word)));""",
+        words,
+    )
+    assert dict(zip(words, kept, strict=True)) == {
+        "x<0.2": [1], "x>=0.15": [1, 2], "x=0.20": [2], "x!=auto": [1, 2, 3], "x=auto": [0], "x!=0.15": [0, 2, 3],
+        "x<b": [0], "y<5": [0], "y!=5": [0, 2, 3], "y!=auto": [0, 1, 2, 3],
+    }  # fmt: skip
+    in_order = "return arguments[0].sort((a, b) => inOrder(a, b, arguments[1]))"
+    mixed = ["0.2", "auto", "0.15", "10", None, "1e-05", "9"]
+    assert kappa.js(in_order, mixed, False) == ["1e-05", "0.15", "0.2", "9", "10", "auto", None]
+
+
 # -- searches ---------------------------------------------------------------------------------------------------------
 
 

@@ -109,8 +109,14 @@ function shortened(text, most) {
 
 const collator = new Intl.Collator("en", { numeric: true });
 
+// A text that reads like a number as that number: a column of numbers and other values has them as texts.
+function asNumber(value) {
+  return typeof value === "string" && value.trim() && Number.isFinite(Number(value)) ? Number(value) : value;
+}
+
 // Numbers before texts, both in order; what is missing comes last in either direction.
-function inOrder(a, b, descending) {
+function inOrder(left, right, descending) {
+  const [a, b] = [asNumber(left), asNumber(right)];
   const [noA, noB] = [a === null || a === undefined, b === null || b === undefined];
   if (noA || noB) return noA - noB;
   const numbers = (typeof a === "number") + (typeof b === "number");

@@ -76,17 +76,15 @@ function passes() {
   return (run) => tests.every((test) => test(run));
 }
 
+// What --where says of the same comparison: a missing value and one of another kind differ, and have no order.
 function wordTest(word) {
   const [, name, operator, wanted] = COMPARISON.exec(word) ?? [];
   const compared = name && column(name);
   if (!compared) return (run) => searched(run).includes(word.toLowerCase());
-  const limit = compared.kind === "text" || Number.isNaN(Number(wanted)) ? wanted : Number(wanted);
+  const limit = asNumber(wanted);
   return (run) => {
-    const found = compared.values[run];
-    if (found === null) return false;
-    const order =
-      typeof limit === "number" && typeof found === "number" ? found - limit : collator.compare(found, limit);
-    return TESTS[operator](order);
+    const found = asNumber(compared.values[run]);
+    return typeof found === typeof limit ? TESTS[operator](inOrder(found, limit)) : operator === "!=";
   };
 }
 
