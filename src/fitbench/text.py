@@ -154,6 +154,13 @@ def in_digits(value: float) -> str:
     return f"{float(f'{value:.{SIGNIFICANT}g}'):,}".removesuffix(".0")
 
 
+def below(limit: float, value: float, digits: int, kind: str = "f") -> str:
+    """The value in the format '.3f' of 3 digits, with more of them where it is below the limit and would read as it."""
+    while value < limit <= float(f"{value:.{digits}{kind}}"):
+        digits += 1
+    return f"{value:.{digits}{kind}}"
+
+
 def span(interval: tuple[float, float] | None, digits: int) -> str:
     """An interval such as '0.9562 to 0.9635', '-' for None."""
     return "-" if interval is None else " to ".join(number(end, digits) for end in interval)

@@ -296,11 +296,8 @@ def test_digits_follow_the_spread(record, tmp_path):
 
 
 def test_p_values_as_text():
-    assert [group_columns.p_text(p) for p in (None, 1.0, 0.04951, 0.001, 0.00099, 0.0)] == [
-        "-",
-        "1.000",
-        "0.050",
-        "0.001",
-        "<0.001",
-        "<0.001",
-    ]
+    texts = {
+        None: "-", 1.0: "1.000", 0.0504: "0.050", 0.05: "0.050", 0.04951: "0.0495", 0.04999: "0.04999", 0.0494: "0.049",
+        0.001: "0.001", 0.00099: "<0.001", 0.0: "<0.001",
+    }  # fmt: skip
+    assert {p: group_columns.p_text(p) for p in texts} == texts

@@ -8,6 +8,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from fitbench import cli
+from fitbench.analysis import statistics
 from fitbench.errors import FitbenchError, RequestError
 
 LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0], np.int32)
@@ -104,6 +105,12 @@ def test_csv_markdown_and_latex(two_runs, compare):
     assert "| A right | 5 | 3 |" in out
     assert "| 5 | owl | owl | 0.900 | cat | 0.600 | A |" in out
     assert "5 & owl & owl & 0.900 & cat & 0.600 & A" in compare(*two_runs, "--format", "latex")
+
+
+def test_a_p_value_just_below_5_percent_does_not_read_as_5_percent(two_runs, compare, monkeypatch):
+    for p, shown in ((0.0498, "0.0498"), (0.0504, "0.05"), (0.049, "0.049")):
+        monkeypatch.setattr(statistics, "mcnemar", lambda *_, p=p: p)
+        assert f"B 1; p = {shown}.\n" in compare(*two_runs)
 
 
 def test_a_run_agrees_with_itself(two_runs, compare):

@@ -14,7 +14,7 @@ from fitbench.analysis.comparison import Compared, Comparison
 from fitbench.analysis.groups import Group
 from fitbench.columns import Column, Mark, column
 from fitbench.quantities import Quantity
-from fitbench.text import clean, number, span
+from fitbench.text import below, clean, number, span
 
 Value = str | Callable[[Any], Any]  # a value of an item: the name of an attribute, or a function
 
@@ -34,8 +34,8 @@ def decimals(metric: Quantity, groups: Sequence[Group]) -> int:
 
 
 def p_text(p: float | None) -> str:
-    """A p-value with three digits behind the point, '-' for None."""
-    return "-" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+    """A p-value with three digits behind the point, more where it is just below 0.05, '-' for None."""
+    return "-" if p is None else "<0.001" if p < 0.001 else below(statistics.SIGNIFICANT, p, 3)
 
 
 def ranking(compared: Compared) -> list[Column]:

@@ -14,6 +14,7 @@ from fitbench.analysis.comparison import Compared, Comparison, compared
 from fitbench.analysis.frame import column, in_known_groups, of_known_task, plain_values, varying
 from fitbench.analysis.groups import Group, Identity, also_differ, group_each, in_order, row_texts
 from fitbench.analysis.names import short_name
+from fitbench.analysis.statistics import SIGNIFICANT
 from fitbench.analysis.telling import by_kind, text
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DATA, SHA256 = "data.name", "dataset.sha256"
-SIGNIFICANT = 0.05  # p-value, corrected after Holm, below which a group differs from the best of its column
 
 Keys = tuple[Any, ...]  # the values of a row's keys
 Parts = Sequence[tuple[Any, "pd.DataFrame"]]  # the value of each column, and its runs

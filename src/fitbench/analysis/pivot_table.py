@@ -11,7 +11,8 @@ from typing import Any
 from fitbench.analysis import ranks, statistics
 from fitbench.analysis.group_columns import decimals, mean_sd
 from fitbench.analysis.in_short import in_words, not_counted, settings
-from fitbench.analysis.pivot import SIGNIFICANT, Block, Cell, Pivot
+from fitbench.analysis.pivot import Block, Cell, Pivot
+from fitbench.analysis.statistics import SIGNIFICANT
 from fitbench.analysis.telling import key_text, short_texts
 from fitbench.columns import Column, Mark, Note, Table, records, selected, stacked
 from fitbench.formats import mark_words, print_as

@@ -16,6 +16,7 @@ import numpy as np
 from fitbench.quantities import Quantity
 
 CONFIDENCE = 0.95
+SIGNIFICANT = 0.05  # p-value below which two groups or runs differ
 LARGEST = 1e75  # value; of a larger one the fourth power, which Welch's degrees of freedom take, is no float
 FEWEST = 3  # values from which an interval is computed
 FEWEST_PAIRS = 5  # common seeds from which a difference is paired

@@ -20,7 +20,7 @@ from fitbench.formats import print_as
 from fitbench.metrics import Metric
 from fitbench.record import reading
 from fitbench.tasks import Task, task_of, threshold_of
-from fitbench.text import clean, number, span
+from fitbench.text import below, clean, number, span
 
 ROWS = 20  # disagreements in a table unless --limit says otherwise
 DIGITS = 4
@@ -133,7 +133,7 @@ def _mcnemar(counts: McNemar) -> Table:
     """Which of the examples each run has right, and the test."""
     sentence = (
         f"McNemar's exact test: of {counts.only_a + counts.only_b:,} test examples that one run alone classifies "
-        f"correctly, A classifies {counts.only_a:,} and B {counts.only_b:,}; p = {counts.p:.2g}."
+        f"correctly, A classifies {counts.only_a:,} and B {counts.only_b:,}; p = {_p(counts.p)}."
     )
     two_by_two = [
         Column("", ["A right", "A wrong"], right=False),
@@ -162,13 +162,19 @@ def _bootstrap(runs: TwoRuns, found: Bootstrap) -> list[Note]:
     if found.interval is None:
         apart = f"{metric.label}: A - B is {number(found.difference, metric.digits)}"
         return [Note(f"{apart}. Paired bootstrap: no interval, because it is undefined on most of {drawn}.", "")]
+    assert found.p is not None
     width = found.interval[1] - found.interval[0]
     digits = decimals_of(width, metric.digits) if width > 0 else metric.digits
     apart = f"{metric.label}: A - B is {number(found.difference, digits)}, 95% interval {span(found.interval, digits)}"
     return [
-        Note(f"{apart}; p {'<' if found.is_least else '='} {found.p:.2g}. {better} is better.", ""),
+        Note(f"{apart}; p {'<' if found.is_least else '='} {_p(found.p)}. {better} is better.", ""),
         Note(f"Paired bootstrap, percentile interval: {drawn}. {ABOUT}"),
     ]
+
+
+def _p(p: float) -> str:
+    """A p-value with two significant digits, more where it is just below 0.05."""
+    return below(statistics.SIGNIFICANT, p, 2, "g")
 
 
 def _as_json(runs: TwoRuns) -> dict[str, Any]:
