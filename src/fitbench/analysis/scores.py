@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,13 +44,19 @@ def per_class(matrix: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def macro_average(scores: Sequence[dict[str, Any]]) -> dict[str, float | None]:
-    """The mean of precision, recall and F1 over the classes for which each exists."""
+    """The mean of precision, recall and F1 over the classes for which each exists.
 
-    def mean(key: str) -> float | None:
-        values = [score[key] for score in scores if score[key] is not None]
-        return _share(sum(values), len(values))
+    The precision of a class that has examples and is never predicted counts 0, as in the metric macro_precision.
+    """
 
-    return {key: mean(key) for key in ("precision", "recall", "f1")}
+    def mean(values: Iterable[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return _share(sum(known), len(known))
+
+    precisions = (
+        0.0 if score["precision"] is None and score["f1"] is not None else score["precision"] for score in scores
+    )
+    return {"precision": mean(precisions), **{key: mean(score[key] for score in scores) for key in ("recall", "f1")}}
 
 
 def confused_pairs(matrix: np.ndarray, names: Sequence[str], count: int) -> list[dict[str, Any]]:
