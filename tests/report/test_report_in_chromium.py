@@ -16,6 +16,7 @@ from fitbench.analysis.axes import axis_of, tick_texts
 from fitbench.analysis.request import Which
 from fitbench.charts import paper
 from fitbench.charts.plotting import plot
+from fitbench.charts.scatter import pareto_front
 from fitbench.record.history import write_history
 from fitbench.record.result import write_result
 from fitbench.report.report import report
@@ -578,6 +579,14 @@ def test_the_trade_off_has_the_front_of_a_metric_that_is_better_the_lower(kappa)
     front = kappa.js("return document.querySelectorAll('#scatter .dots .front').length")
     assert front == 2  # the first softmax has the fewest parameters, the first mlp the lowest kappa
     assert "test Cohen's kappa" in pick(kappa, "scatter", "test macro F1")
+
+
+def test_equal_runs_are_on_the_front_together(kappa):
+    across, up = [100, 100, 200, 200, 300, 300], [0.9, 0.9, 0.95, 0.9, 0.95, 0.97]
+    front = """return paretoFront([0, 1, 2, 3, 4, 5],
+        { better: "lower", values: arguments[0] }, { better: "higher", values: arguments[1] });"""
+    on = pareto_front(np.array(across), np.array(up), True, False)
+    assert sorted(kappa.js(front, across, up)) == np.flatnonzero(on).tolist() == [0, 1, 2, 5]
 
 
 def test_the_detail_lists_every_metric_with_its_decimals(kappa):

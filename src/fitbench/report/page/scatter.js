@@ -66,18 +66,17 @@ function scatter(root, frame, across, up) {
   };
 }
 
-// The runs that no other run beats in one and equals in the other.
+// The runs that no other run beats in one and equals in the other; equal runs are on it together.
 function paretoFront(shown, across, up) {
   const [signX, signY] = [across, up].map((of) => (of.better === "lower" ? 1 : -1));
   const key = (run) => [signX * across.values[run], signY * up.values[run]];
   const sorted = [...shown].sort((a, b) => key(a)[0] - key(b)[0] || key(a)[1] - key(b)[1]);
   const front = [];
-  let [best, cost] = [Infinity, null];
+  let [best, at] = [Infinity, null]; // the least y so far, and the x that has it
   for (const run of sorted) {
     const [x, y] = key(run);
-    if (y < best) front.push(run);
-    else if (!(y === best && x === cost)) continue;
-    [best, cost] = [Math.min(y, best), x];
+    if (y < best) [best, at] = [y, x];
+    if (y === best && x === at) front.push(run);
   }
   return front;
 }
