@@ -87,6 +87,17 @@ def test_the_most_certain_disagreements_come_first_and_nan_last(make_run, compar
     assert all(one["probability_a"] is not None for one in found if one["example"] != 5)
 
 
+def test_a_run_with_nan_is_not_taken_for_one_that_reads_the_first_class(two_runs, make_run, compare):
+    none = np.full((10, 3), np.nan, np.float32)
+    diverged = make_run("seed=2", "training.epochs=5", labels=LABELS, probabilities=none)
+    assert "accuracy is undefined for B, so nothing is tested." in compare(two_runs[1], diverged)
+    found = json.loads(compare(two_runs[1], diverged, "--format", "json"))
+    assert (found["a"]["value"], found["b"]["value"], found["p"]) == (0.6, None, None)
+    assert {one["example"]: one["right"] for one in found["disagreements"] if one["true"] == "cat"} == {
+        6: "neither", 9: "neither",
+    }  # fmt: skip
+
+
 def test_runs_are_named_by_any_part(two_runs, compare):
     names = [folder.name for folder in two_runs]
     whole = compare(*two_runs)

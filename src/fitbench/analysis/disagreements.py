@@ -70,7 +70,7 @@ def _classes(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
     """
     targets = a.predictions.targets
     predicted = np.stack([scores.predicted(side.predictions.outputs) for side in (a, b)])
-    right = predicted == targets
+    right = [scores.right(targets, side.predictions.outputs) for side in (a, b)]
     differ = np.flatnonzero(predicted[0] != predicted[1])
     certain = np.stack([side.predictions.outputs[differ].max(axis=1) for side in (a, b)]).astype(float)
     order = np.argsort(-np.nan_to_num(certain, nan=0.0).sum(axis=0), kind="stable")
@@ -82,7 +82,7 @@ def _classes(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
             "probability_a": scores.finite(certain[0, i]),
             "b": names[predicted[1, differ[i]]],
             "probability_b": scores.finite(certain[1, i]),
-            "right": "A" if right[0, differ[i]] else "B" if right[1, differ[i]] else "neither",
+            "right": "A" if right[0][differ[i]] else "B" if right[1][differ[i]] else "neither",
         }
         for i in order
     ]

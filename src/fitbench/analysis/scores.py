@@ -17,6 +17,11 @@ def predicted(probabilities: np.ndarray) -> np.ndarray:
     return probabilities.argmax(axis=1)
 
 
+def right(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Which examples are classified correctly, bool [N]; none of those with NaN is."""
+    return (predicted(probabilities) == labels) & ~np.isnan(probabilities).any(axis=1)
+
+
 def confusion(labels: np.ndarray, classified: np.ndarray, classes: int) -> np.ndarray:
     """How often examples of each class were classified as each: int [classes, classes], true classes in rows."""
     codes = labels.astype(np.int64) * classes + classified
