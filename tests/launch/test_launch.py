@@ -160,6 +160,29 @@ def test_refused_run_removes_no_other_files(configure, working_folder):
     assert (folder / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("refused", [["training.epochs=-1"], ["data=npz", "data.path=gone.npz"]])
+@pytest.mark.parametrize("folder", ["mine", "empty", "."])
+def test_refused_run_removes_no_folder_that_is_not_its_own(working_folder, folder, refused):
+    (working_folder / "empty").mkdir()
+    (working_folder / "mine").mkdir()
+    (working_folder / "mine" / "config.yaml").write_text("mine")
+    with pytest.raises(RequestError):
+        launch([f"hydra.run.dir={folder}", *refused])
+    assert (working_folder / "mine" / "config.yaml").read_text() == "mine"
+    assert (working_folder / "empty").is_dir()
+    assert not list((working_folder / "outputs").glob("*/*"))
+
+
+@pytest.mark.parametrize("setting", [[], ["hydra.job.chdir=true"]])
+def test_refused_run_removes_no_earlier_attempt(configure, working_folder, setting):
+    folder = folder_of(configure("data=npz", "data.path=gone.npz"))
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text("of an interrupted attempt")
+    with pytest.raises(RequestError):
+        launch(["data=npz", "data.path=gone.npz", *setting])
+    assert (working_folder / folder / "config.yaml").exists()
+
+
 def test_sweep_without_jobs_is_refused(working_folder):
     with pytest.raises(RequestError, match="this sweep has no jobs"):
         launch(["-m", "seed=range(0)"])

@@ -12,12 +12,12 @@ from fitbench.api.request import Request
 from fitbench.api.run import Run
 from fitbench.api.wording import named_data
 from fitbench.composition import Composer, beside_hydra
-from fitbench.errors import RequestError, SweepFailed
+from fitbench.errors import SweepFailed
 from fitbench.launch.jobs import jobs_of_sets
 from fitbench.launch.local import directly, train_here
 from fitbench.launch.longer import advice
 from fitbench.launch.signals import terminable
-from fitbench.launch.single import remove_refused, train_one
+from fitbench.launch.single import train_one, without_refused
 from fitbench.launch.sweep import run_sweep
 from fitbench.record.folder import folder_of
 from fitbench.record.log import logged
@@ -67,12 +67,8 @@ def train(*overrides: Overrides, config_dir: Folders | None = None, data: Any = 
         if text := advice(config):
             write_note(text)
         paths = [request.arrays.write(config.outputs)] if request.arrays is not None else []
-        try:
-            with named_data(paths), logged(folder), terminable():
-                train_one(config)
-        except RequestError:
-            remove_refused(folder)
-            raise
+        with without_refused(folder), named_data(paths), logged(folder), terminable():
+            train_one(config)
     return Run(folder)
 
 

@@ -27,10 +27,11 @@ from fitbench.launch.job import cannot_write, run
 from fitbench.launch.longer import advice
 from fitbench.launch.plan import Plan, plan
 from fitbench.launch.signals import Terminated, status_of, terminable
-from fitbench.launch.single import remove_refused, train_one
+from fitbench.launch.single import train_one, without_refused
 from fitbench.launch.summary import SweepSummary
 from fitbench.launch.sweep_job import Job
 from fitbench.project.settings import find_settings, nearest_project
+from fitbench.record.folder import folder_of
 from fitbench.stderr import write_note
 
 if TYPE_CHECKING:
@@ -171,13 +172,16 @@ class Task(ABC):
     def __call__(self, composed: DictConfig) -> None:
         """Take a single run."""
         try:
-            config = configuration_of(composed)
-            refuse_chdir(HydraConfig.get())
-            if text := advice(config):
-                write_note(text)
-            self.single(config)
+            self.take(configuration_of(composed))
         except FitbenchError as error:
             self.failure = error
+
+    def take(self, config: Config) -> None:
+        """Take a single run with this configuration, unless its folder would change."""
+        refuse_chdir(HydraConfig.get())
+        if text := advice(config):
+            write_note(text)
+        self.single(config)
 
     @abstractmethod
     def single(self, config: Config) -> None:
@@ -252,8 +256,11 @@ class Training(Task):
                 run(config.model_copy(update={"progress": False}))  # the sweep has its own progress
             return
         super().__call__(composed)
-        if isinstance(self.failure, RequestError):
-            remove_refused(Path(HydraConfig.get().runtime.output_dir))
+
+    def take(self, config: Config) -> None:
+        """Train the run unless it is recorded or refused."""
+        with without_refused(HydraConfig.get().runtime.cwd / folder_of(config)):
+            super().take(config)
 
     def single(self, config: Config) -> None:
         """Train the run unless it is recorded."""

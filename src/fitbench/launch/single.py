@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
 
 from fitbench.config import Config
-from fitbench.errors import FitbenchError
+from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import run
 from fitbench.record.folder import folder_of
 from fitbench.record.trash import trained_anew
@@ -37,11 +39,17 @@ def train_one(config: Config) -> tuple[Path, dict[str, Any], bool]:
         raise _unexpected_failure(folder, error) from error
 
 
-def remove_refused(folder: Path) -> None:
-    """Remove the folder of a run that was refused before it began, if it holds nothing but the refusal."""
-    refusal = {"config.yaml", "dataset.json", "error.txt", "train.log"}  # layers may be refused after the data are read
-    if folder.exists() and {path.name for path in folder.iterdir()} <= refusal:
-        shutil.rmtree(folder)
+@contextmanager
+def without_refused(folder: Path) -> Iterator[None]:
+    """In this block a run that is refused leaves nothing in its folder, which stays if it was not empty before."""
+    is_new = not folder.exists() or not any(folder.iterdir())  # Hydra may have created it
+    try:
+        yield
+    except RequestError:
+        refusal = {"config.yaml", "dataset.json", "error.txt", "train.log"}  # layers may be refused after the data
+        if is_new and folder.exists() and {path.name for path in folder.iterdir()} <= refusal:
+            shutil.rmtree(folder)
+        raise
 
 
 def _unexpected_failure(folder: Path, error: BaseException) -> FitbenchError:
