@@ -645,6 +645,7 @@ def test_a_chart_is_written_and_said(kind, suffix, begins, record, tmp_path):
         ({"output": "chart"}, "the name must end in one of"),
         ({"output": "missing/chart.png"}, "there is no folder missing; make it first"),
         ({"output": "folder.png"}, "is a folder"),
+        ({"output": "link.png"}, "is a link; give the name of a file"),
         ({"x": "parameters"}, "--x goes with --kind scatter alone"),
         ({"width": "wide"}, "--width is 'wide'; it must be one of column, full"),
         ({"where": "seed <"}, "seed <"),
@@ -653,6 +654,7 @@ def test_a_chart_is_written_and_said(kind, suffix, begins, record, tmp_path):
 def test_a_wrong_request_is_refused_before_any_run_is_read(change, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").symlink_to("nothing.png")
     request = {"kind": "bars", "output": "chart.png"} | change
     which = Which([tmp_path / "folder.png"], request.pop("where", None))
     with pytest.raises(RequestError) as caught:

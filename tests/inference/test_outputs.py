@@ -85,7 +85,7 @@ def test_existing_file_is_only_replaced_with_force_and_only_by_a_complete_one(tm
 
 
 def test_error_names_an_output_that_cannot_be_written(tmp_path, monkeypatch):
-    with pytest.raises(RequestError, match=r"-o .*none/x\.csv: its folder does not exist; create it"):
+    with pytest.raises(RequestError, match=r"-o .*none/x\.csv: there is no folder .*none; make it first"):
         write(tmp_path / "none" / "x.csv")
 
     @contextlib.contextmanager

@@ -272,7 +272,7 @@ def test_rows_reach_stdout_while_paths_still_arrive(opened, digits, monkeypatch,
         ),
         (["{digits}", "--confusion", "x.png"], "--confusion needs the name of a .png file, and --labels"),
         (["{digits}", "--labels", "folder", "--confusion", "x.pdf"], "--confusion needs the name of a .png file"),
-        (["{digits}", "-o", "/dev/stdout", "--format", "csv"], "-o /dev/stdout is not a file; expected"),
+        (["{digits}", "-o", "/dev/stdout", "--format", "csv"], "-o /dev/stdout is a link; give the name of a file"),
         (["{digits}", "--labels", "none.csv"], "--labels is 'none.csv'; expected a CSV file"),
     ],
 )
@@ -292,7 +292,7 @@ def test_confusion_that_cannot_be_written_is_refused_before_images_are_read(call
     status, _, err = call(*arguments, "x.png")
     assert (status, err) == (2, "fitbench: --confusion x.png already exists; --force replaces it\n")
     status, _, err = call(*arguments, "none/x.png")
-    assert (status, err) == (2, "fitbench: --confusion none/x.png: its folder does not exist; create it\n")
+    assert (status, err) == (2, "fitbench: --confusion none/x.png: there is no folder none; make it first\n")
     assert chart.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [chart]
     assert call(*arguments, "x.png", "--force")[0] == 0

@@ -3,6 +3,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -586,6 +587,8 @@ def test_a_fold_without_a_test_part_says_so_in_place_of_its_predictions(make_fol
         (["empty"], "report.html", {}, "no runs below empty"),
         (["outputs"], "nowhere/report.html", {}, "there is no folder nowhere"),
         (["outputs"], "empty", {}, "is a folder"),
+        (["outputs"], "link.html", {}, "-o link.html is a link; give the name of a file"),
+        (["outputs"], "fifo", {}, "-o fifo is no regular file"),
         (["outputs"], "report.html", {"by": "model.nam"}, "model.name"),
         (["outputs"], "report.html", {"metric": "test_acuracy"}, "test_accuracy"),
         (["outputs"], "report.html", {"where": "seed == 99"}, "keeps none of the 1 runs"),
@@ -599,6 +602,8 @@ def test_a_wrong_request_says_so_and_leaves_the_file_alone(
     make_run()
     (tmp_path / "empty").mkdir()
     (tmp_path / "report.html").write_text("before")
+    (tmp_path / "link.html").symlink_to("report.html")
+    os.mkfifo(tmp_path / "fifo")
     with pytest.raises(RequestError, match=re.escape(message)):
         report(Which(paths, options.pop("where", None), every=True), out, **options)
     assert (tmp_path / "report.html").read_text() == "before"

@@ -24,6 +24,7 @@ from fitbench.charts.parallel import chart_of_parallel, varying_keys
 from fitbench.charts.scatter import chart_of_scatter
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.quantities import Quantity
+from fitbench.record.files import check_output
 from fitbench.stderr import write_note
 from fitbench.text import clean, console
 
@@ -81,10 +82,7 @@ def _check(kind: str, output: Path, x: str | None, width: str | None) -> None:
         raise RequestError(f"--kind is {kind!r}; it must be one of {', '.join(KINDS)}")
     if output.suffix.lower() not in paper.SUFFIXES:
         raise RequestError(f"-o {output}: the name must end in one of {', '.join(paper.SUFFIXES)}")
-    if not output.parent.is_dir():
-        raise RequestError(f"-o {output}: there is no folder {output.parent}; make it first")
-    if output.is_dir():
-        raise RequestError(f"-o {output} is a folder; give the name of a file")
+    check_output("-o", output)
     if not os.access(output.parent, os.W_OK | os.X_OK):
         raise RequestError(f"-o {output}: no permission to write into {output.parent}")
     if width is not None and width not in paper.WIDTHS:

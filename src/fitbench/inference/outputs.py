@@ -15,7 +15,7 @@ from typing import Any
 from fitbench.columns import Column, Table, column, print_tables
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.inference.layout import ERROR, Layout, Row
-from fitbench.record.files import replacing
+from fitbench.record.files import check_output, replacing
 from fitbench.streams import check_stdout
 from fitbench.tasks import PROBABILITY
 from fitbench.text import check_format, clean, console, counted, number, shortened
@@ -36,12 +36,9 @@ def check_new(option: str, path: Path, force: bool) -> None:
     Raises:
         RequestError: it exists and must not be replaced, is not a file, or its folder does not exist.
     """
-    if path.exists() and (not path.is_file() or path.parent == Path("/dev")):
-        raise RequestError(f"{option} {clean(path)} is not a file; expected the name of a file")
+    check_output(option, path)
     if path.exists() and not force:
         raise RequestError(f"{option} {clean(path)} already exists; --force replaces it")
-    if not path.parent.is_dir():
-        raise RequestError(f"{option} {clean(path)}: its folder does not exist; create it")
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from fitbench.errors import FitbenchError
+from fitbench.errors import FitbenchError, RequestError
+from fitbench.text import clean
 from fitbench.untrusted import (
     LARGEST_BYTES,
     LONGEST_TEXT,
@@ -39,6 +40,19 @@ def write_whole(path: Path, content: bytes | str) -> None:
     """
     with replacing(path) as file:
         file.write(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
+
+
+def check_output(option: str, path: Path) -> None:
+    """Refuse the name of an output, which is given with this option, unless it is that of a file or of nothing yet.
+
+    Raises:
+        RequestError: its folder does not exist, or it is a folder, a link or a device, whose place a file would take.
+    """
+    if not path.parent.is_dir():
+        raise RequestError(f"{option} {clean(path)}: there is no folder {clean(path.parent)}; make it first")
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        kind = "a link" if path.is_symlink() else "a folder" if path.is_dir() else "no regular file"
+        raise RequestError(f"{option} {clean(path)} is {kind}; give the name of a file")
 
 
 @contextlib.contextmanager

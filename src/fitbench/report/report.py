@@ -20,8 +20,8 @@ from typing import Any
 
 from fitbench.analysis import palette, request
 from fitbench.analysis.frame import say_left_out
-from fitbench.errors import FitbenchError, RequestError
-from fitbench.record.files import write_whole
+from fitbench.errors import FitbenchError
+from fitbench.record.files import check_output, write_whole
 from fitbench.report.studies import collect_studies
 from fitbench.text import clean
 
@@ -51,10 +51,7 @@ def report(which: request.Which, out: str | Path, by: str | None = None, metric:
         FitbenchError: the file cannot be written.
     """
     out = Path(out)
-    if out.is_dir():
-        raise RequestError(f"-o {out} is a folder; give the name of a file, such as {out / 'report.html'}")
-    if not out.parent.is_dir():
-        raise RequestError(f"-o {out}: there is no folder {out.parent}; make it first")
+    check_output("-o", out)
     which.check()
     which = which.located()
     frame = request.selected_runs(which.of_every_study())
