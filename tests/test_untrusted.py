@@ -93,6 +93,11 @@ def test_json():
     for content in ("[" + "1," * 200_000 + "1]", b"{}" * 300_000):
         with pytest.raises(Unreadable, match="more than 200,000 values"):
             parse_json(content)
+    for value in ([',[{"\\' * 100, {'\\",': "∀,"}], [[",,"] * 40] * 2):
+        text = json.dumps(value, ensure_ascii=False)
+        assert parse_json(text, 100) == parse_json(text.encode("utf-16"), 100) == value
+        with pytest.raises(Unreadable, match="more than 1 values"):
+            parse_json(text, 1)
     for content in (b"", b"{", b"\xff\xfe\x00", b"1" * 10_000):
         with pytest.raises(Unreadable, match="not JSON"):
             parse_json(content)

@@ -213,19 +213,29 @@ def parse_json(content: bytes | str, most: int = MOST_VALUES) -> Any:
     Raises:
         Unreadable: it is not JSON, holds more than `most` values, or is nested more than `DEEPEST` levels deep.
     """
-    lists, sections, commas = (b"[", b"{", b",") if isinstance(content, bytes) else ("[", "{", ",")
-    containers = content.count(lists) + content.count(sections)  # type: ignore[arg-type]
-    if containers + content.count(commas) > most:  # type: ignore[arg-type]
-        raise Unreadable(f"holds more than {most:,} values")
     try:
-        value = json.loads(content)
+        text = content if isinstance(content, str) else content.decode(json.detect_encoding(content), "surrogatepass")
+        if _holds_more(text, most):
+            raise Unreadable(f"holds more than {most:,} values")
+        value = json.loads(text)
     except RecursionError as error:
         raise Unreadable("nested too deeply") from error
     except ValueError as error:  # UnicodeDecodeError is one
         raise Unreadable(f"not JSON ({first_line(error)})") from error
-    if containers > DEEPEST:
+    if text.count("[") + text.count("{") > DEEPEST:
         check_depth(value)
     return value
+
+
+def _holds_more(text: str, most: int) -> bool:
+    """Whether a JSON text holds more than `most` values, without parsing it. Commas inside of texts do not count."""
+    if sum(map(text.count, "[{,")) <= most:
+        return False
+    text = text.replace(r"\\", "").replace(r"\"", "")
+    if text.count('"') > 4 * most:  # a value and its key have four
+        return True
+    outside = "".join(text.split('"')[::2])
+    return sum(map(outside.count, "[{,")) > most
 
 
 def parse_yaml(content: bytes | str, loader: Any = None, largest: int = 0) -> Any:

@@ -61,3 +61,9 @@ def test_number_that_json_cannot_hold_is_written_nowhere(tmp_path, value):
         with pytest.raises(ValueError, match="not JSON compliant"):
             write()
     assert names(tmp_path) == set()
+
+
+def test_many_epochs_are_read(tmp_path):
+    epochs = [{"epoch": number, "loss": 0.5, "val_loss": 0.25, "seconds": 0.0} for number in range(1, 300_001)]
+    write_history(tmp_path, epochs)
+    assert len(read_history(tmp_path)) == 300_000

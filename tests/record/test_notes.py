@@ -79,6 +79,11 @@ def test_a_run_that_has_gone_is_said(run):
         change_notes([run], lambda noted: noted.changed("x"))
 
 
+def test_a_note_may_have_as_many_commas_as_characters(run):
+    change_notes([run], lambda notes: notes.changed("," * 5_000))
+    assert read_notes(run).note == "," * 5_000
+
+
 def test_limits_are_said_and_nothing_is_written(run):
     with pytest.raises(RequestError, match="would have 101 tags; a run has up to 100"):
         change_notes([run], lambda noted: noted.changed(None, [f"t{number}" for number in range(101)]))

@@ -17,9 +17,11 @@ from pydantic import Field
 from fitbench.config.annotations import Allowed
 from fitbench.record.files import read_object, write_whole
 from fitbench.record.schemas import Record, check
+from fitbench.untrusted import LARGEST_BYTES
 
 NAME = "dataset.json"
 SCHEMA = 1
+MOST_VALUES = LARGEST_BYTES // 10  # each category is on a line of its own
 
 
 class Column(Record):
@@ -109,7 +111,7 @@ def read(folder: Path) -> DatasetRecord | None:
         FitbenchError: it is damaged; the message names the file and the key.
     """
     try:
-        values = read_object(folder, NAME, SCHEMA, "; train the run again with force=true")
+        values = read_object(folder, NAME, SCHEMA, "; train the run again with force=true", MOST_VALUES)
     except FileNotFoundError:
         return None
     return check(DatasetRecord, values, f"{folder}/{NAME}: ")

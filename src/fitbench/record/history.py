@@ -12,7 +12,7 @@ from fitbench.record.files import check_fence, read_bytes, write_whole
 from fitbench.untrusted import Unreadable, append_only, naming, parse_json
 
 FILE = "history.jsonl"
-MOST_VALUES = 1_000_000  # of all epochs together
+MOST_VALUES = 5_000_000  # of all epochs together; with their names, as many fill a file of `LARGEST_BYTES`
 
 
 def append_history(folder: Path, epoch: dict[str, Any]) -> None:
