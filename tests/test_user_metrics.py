@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import importlib
+import json
 import math
 import sys
 
@@ -14,7 +15,7 @@ from sklearn.metrics import average_precision_score, cohen_kappa_score, f1_score
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.quantities import from_info
 from fitbench.tasks import task_of
-from fitbench.user_metrics import from_config, load
+from fitbench.user_metrics import from_config, load, redefined
 
 LABELS = np.array([0, 1, 2, 2, 1, 0], np.int32)
 OUTPUTS = np.array(
@@ -242,6 +243,18 @@ def test_the_definition_is_the_target_its_settings_and_its_source(mine):
     assert load("kappa", entry("kappa", weights="linear")).info()["definition"] == definition
     assert load("kappa", entry("kappa", weights="linear", label="K")).info()["definition"] == definition
     assert load("kappa", entry("kappa")).info()["definition"] != definition
+
+
+def test_a_definition_of_long_settings_can_be_recorded(mine):
+    values = entry("kappa", weights=[[1.5] * 50] * 50)
+    definition = load("kappa", values).definition
+    call = hashlib.sha256(json.dumps({"weights": values["weights"]}).encode()).hexdigest()
+    assert definition == f"mine_for_metrics.kappa sha256:{call} sha256:{hashlib.sha256(SOURCE.encode()).hexdigest()}"
+    assert redefined({"kappa": values}, {"kappa": definition}) == ""
+    assert "is mine_for_metrics.kappa {}" in redefined({"kappa": entry("kappa")}, {"kappa": definition})
+    below = 10_000 - len(load("kappa", entry("kappa", weights="")).definition)
+    for extra, length in ((0, 10_000), (1, 166)):
+        assert len(load("kappa", entry("kappa", weights="x" * (below + extra))).definition) == length
 
 
 def test_the_source_is_of_the_module_that_defines_the_function(mine):

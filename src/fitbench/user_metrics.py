@@ -21,6 +21,7 @@ from fitbench import metrics
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import Metric
 from fitbench.text import clean, first_line
+from fitbench.untrusted import LONGEST_TEXT
 from fitbench.user_code import load_object
 
 SOURCE = " sha256:"  # in a definition, between target with arguments and the checksum of the source
@@ -120,11 +121,14 @@ def _definition(target: str, settings: Mapping[str, Any], function: Any) -> str:
     file = getattr(sys.modules.get(module), "__file__", None)
     digest = hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else "none"
     rows = " one-hot" if _takes_rows(function, settings) else ""
-    return f"{_call(target, settings)}{SOURCE}{digest}{rows}"
+    source = f"{SOURCE}{digest}{rows}"
+    return f"{target} {settings_text(settings, LONGEST_TEXT - len(target) - 1 - len(source))}{source}"
 
 
-def _call(target: str, settings: Mapping[str, Any]) -> str:
-    return f"{target} {json.dumps(settings, sort_keys=True)}"
+def settings_text(settings: Mapping[str, Any], longest: int) -> str:
+    """Settings as a definition has them: JSON, or its SHA-256 if it has more characters than the longest."""
+    text = json.dumps(settings, sort_keys=True)
+    return text if len(text) <= longest else f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def redefined(selected: Mapping[str, Any], definitions: Mapping[str, str]) -> str:
@@ -140,8 +144,9 @@ def redefined(selected: Mapping[str, Any], definitions: Mapping[str, str]) -> st
     for name, entry in selected.items():
         if entry is None or name not in definitions:
             continue
-        before, now = definitions[name].rpartition(SOURCE)[0], _call(entry["_target_"], _settings(entry))
-        if before != now:
+        before = definitions[name].rpartition(SOURCE)[0]
+        now, shortened = (f"{entry['_target_']} {settings_text(_settings(entry), longest)}" for longest in (10**9, 0))
+        if before not in (now, shortened):
             differences.append(f"the metric {name} was {clean(before)} and is {clean(now)} now")
     return "; ".join(differences)
 

@@ -1,5 +1,8 @@
 """The loss, its targets, weights and units against NumPy, and against Keras's own fit."""
 
+import hashlib
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -166,6 +169,10 @@ def test_losses_in_different_units_have_different_definitions(objective):
     }
     assert [each.info["label"] for each in made.values()] == list(made)
     assert len({each.info["definition"] for each in made.values()}) == len(made)
+    long = {"_target_": "keras.losses.LogCosh", "name": "x" * 20_000}
+    digest = hashlib.sha256(json.dumps(long).encode()).hexdigest()
+    definition = objective("regression", loss=long, scale=Scale.of(VALUES)).info["definition"]
+    assert definition == f"sha256:{digest} of standardised targets"
     of_classes = [objective("classification", f"loss={loss}").info for loss in ("cross_entropy", "mean_squared_error")]
     assert [info["definition"] for info in of_classes] == ["fitbench.loss"] * 2  # as version 0.1 records it
 

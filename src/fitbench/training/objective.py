@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,8 @@ from fitbench.errors import RequestError
 from fitbench.tasks import Task, task_of
 from fitbench.text import first_of
 from fitbench.training import own_loss
+from fitbench.untrusted import LONGEST_TEXT
+from fitbench.user_metrics import settings_text
 
 SMALLEST = float(np.finfo(np.float32).tiny)  # that a sigmoid counts as where its logarithm is taken
 LABELS = {"mse": "MSE", "mae": "MAE", "huber": "Huber"}  # of the losses of a regression
@@ -214,15 +215,14 @@ class Objective:
         """
         info = metrics.get("loss").info()
         label, definition, low = "", info["definition"], info["range"][0]
+        scaled = "" if self.scale is None else " of standardised targets"
         if isinstance(self.training.loss, Mapping):
             label, low = self.name.rpartition(".")[2], None  # it may be below 0
-            definition = json.dumps(self.training.loss, sort_keys=True)
+            definition = settings_text(self.training.loss, LONGEST_TEXT - len(scaled))
         elif self.name in LABELS:
             label, definition = LABELS[self.name], f"{definition}.{self.name}"
-        if self.scale is not None:
-            label, definition = f"{label} of standardised targets", f"{definition} of standardised targets"
-        label = f"{info['label']} ({label})" if label else info["label"]
-        return info | {"label": label, "definition": definition, "range": [low, None]}
+        label = f"{info['label']} ({label}{scaled})" if label else info["label"]
+        return info | {"label": label, "definition": definition + scaled, "range": [low, None]}
 
 
 class _AbsoluteError(keras.metrics.Mean):
