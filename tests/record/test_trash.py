@@ -171,6 +171,21 @@ def test_launches_are_told_of_runs_in_the_trash_that_are_not_there_again(outputs
     assert in_trash_of(outputs / "second") is None
 
 
+def test_a_trash_that_cannot_be_read_stops_no_launch(outputs, monkeypatch):
+    put_away([outputs / "first/a-s0"], outputs)
+    monkeypatch.setattr(os, "scandir", lambda _path: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    assert trained_anew([outputs / "first/a-s0"]) is None
+    assert in_trash_of(outputs / "first") is None
+    with pytest.raises(PermissionError):
+        trashed(outputs)
+
+
+def test_a_folder_whose_name_is_no_time_is_foreign(outputs):
+    (run := outputs / TRASH / "99999999T999999Z" / "first" / "a-s0").mkdir(parents=True)
+    (run / "config.yaml").touch()
+    assert trashed(outputs) == []
+
+
 @pytest.fixture
 def searched(outputs):
     """The first study with all files that a search writes, and with files of other origin."""

@@ -98,13 +98,24 @@ def trashed(outputs: Path) -> list[Trashed]:
     trash = outputs / TRASH
     found = []
     for time in folders(trash):
-        for study in folders(time) if TIME_FOLDER.fullmatch(time.name) else []:
+        for study in folders(time) if _is_time(time.name) else []:
             runs = [run for run in folders(study) if is_run(run)]
             found += runs or ([study] if study_files(study) else [])
     items = [
         Trashed(trash, path.parts[0], Path(*path.parts[1:])) for path in (each.relative_to(trash) for each in found)
     ]
     return sorted(items, key=lambda run: (run.time, run.place), reverse=True)
+
+
+def _is_time(name: str) -> bool:
+    """Whether a folder in the trash has the name of a time."""
+    if not TIME_FOLDER.fullmatch(name):
+        return False
+    try:
+        datetime.strptime(name[:16], TIME)
+    except ValueError:  # such as a month 99
+        return False
+    return True
 
 
 def folders(folder: Path) -> list[Path]:
@@ -158,6 +169,14 @@ def restore_command(run: Trashed, name: str) -> str:
     return f"fitbench trash --restore {shlex.quote(clean(name))}{option}"
 
 
+def _found(outputs: Path) -> list[Trashed]:
+    """As `trashed`; nothing of a trash that cannot be read, which is no reason not to train."""
+    try:
+        return trashed(outputs)
+    except OSError:
+        return []
+
+
 def trained_anew(folders: Iterable[Path]) -> str | None:
     """A line about runs that are to be trained and are in the trash; None if none of them is.
 
@@ -169,7 +188,7 @@ def trained_anew(folders: Iterable[Path]) -> str | None:
     for folder in folders:
         outputs = folder.parent.parent
         if outputs not in of_outputs:
-            of_outputs[outputs] = {run.home: run for run in reversed(trashed(outputs))}  # the last one counts
+            of_outputs[outputs] = {run.home: run for run in reversed(_found(outputs))}  # the last one counts
         run = of_outputs[outputs].get(folder)
         if run is not None and not is_run(folder):
             found.append(run)
@@ -184,7 +203,7 @@ def trained_anew(folders: Iterable[Path]) -> str | None:
 
 def in_trash_of(study: Path) -> str | None:
     """A line about the runs of a study that are in the trash, for a search, which does not know its runs before."""
-    count = sum(run.study_home == study and not run.is_search and not is_run(run.home) for run in trashed(study.parent))
+    count = sum(run.study_home == study and not run.is_search and not is_run(run.home) for run in _found(study.parent))
     if not count:
         return None
     return f"runs of this study that are in the trash: {count}; a trial of such a configuration is trained again"
