@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from fitbench.launch.sweep_job import Failure, Job
 from fitbench.record.claims import claim
 from fitbench.record.files import write_whole
 from fitbench.record.schemas import Sweep
-from fitbench.record.sweeps import read_sweep
+from fitbench.record.sweeps import read_sweep, stated
 
 pytestmark = pytest.mark.usefixtures("process_state_restored")
 
@@ -144,6 +145,24 @@ def test_sweeps_at_work_state_their_runs_together_and_the_last_one_removes_what_
     assert told[0] == [each.folder.name for each in (late, first, coming)]  # what has begun has a folder
     assert told[1] == [each.folder.name for each in (first, coming)]
     assert not [*study.glob("sweep.json"), *study.glob(".*.new.*")]
+
+
+def test_runs_of_a_sweep_that_was_killed_are_stated_no_longer(tmp_path):
+    study = tmp_path / "study"
+    with stated([study / "killed"]):
+        file = study / "sweep.json"
+        with stated([study / "a"]):
+            sweep = json.loads(file.read_text())
+            assert [(launch["pid"], launch["run_ids"]) for launch in sweep["launches"]] == [
+                (os.getpid(), ["a"]),
+                (os.getpid(), ["killed"]),
+            ]
+            sweep["launches"][1]["start"] = "1"  # a process that is no more
+            file.write_text(json.dumps(sweep))
+            now = read_sweep(study)
+            assert now is not None
+            assert now.run_ids == ["a"]
+        assert not file.exists()
 
 
 def test_sweep_goes_on_where_it_cannot_state_its_runs(job, capsys):

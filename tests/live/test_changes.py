@@ -20,7 +20,7 @@ from fitbench.record.folder import State, state_of
 from fitbench.record.history import append_history, read_history, write_history
 from fitbench.record.sweeps import stated
 
-from ..record.other_processes import made_by
+from ..record.other_processes import forked, made_by, wait_until
 from ..run_folders import curves
 
 DATASET = {"name": "mnist_5k", "source": "builtin", "sha256": "ab" * 32, "task": "classification", "shape": [28, 28, 1],
@@ -303,6 +303,24 @@ def test_sweep_is_told_with_all_runs_of_its_study_and_the_time_that_is_left(make
     finish(make_run, outputs, second, "seed=1", "study=grid", "training.epochs=20")
     page.ask()
     assert (counts(page.studies["grid"]), page.studies["grid"]["done"]) == ({"total": 3, "finished": 3}, True)
+
+
+def state_for_a_minute(folder: Path) -> None:
+    with stated([folder]):
+        time.sleep(60)
+
+
+def test_runs_of_a_sweep_that_is_killed_wait_no_longer(page, outputs):
+    sweep = forked.Process(target=state_for_a_minute, args=(outputs / "grid" / "a",))
+    sweep.start()
+    wait_until((outputs / "grid" / "sweep.json").exists)
+    with stated([outputs / "grid" / "b"]):
+        page.ask()
+        assert counts(page.studies["grid"]) == {"total": 2, "waiting": 2}
+        sweep.kill()
+        sweep.join()
+        page.ask()
+        assert counts(page.studies["grid"]) == {"total": 1, "waiting": 1}
 
 
 def test_only_studies_of_the_request_are_counted_and_of_these_what_fits_the_filter(make_run, outputs):

@@ -21,6 +21,7 @@ from fitbench.analysis.telling import text
 from fitbench.errors import FitbenchError
 from fitbench.live.budget import Budget
 from fitbench.live.run import Stat, stat
+from fitbench.record.processes import exists
 from fitbench.record.schemas import Sweep
 from fitbench.record.sweeps import FILE as SWEEP
 from fitbench.record.sweeps import read_sweep
@@ -53,7 +54,8 @@ class StudyFolder:
     def look(self) -> bool:
         """Read the files if they have changed; gives whether they have."""
         found = stat(f"{self.folder}/{SEARCH}"), stat(f"{self.folder}/{SWEEP}")
-        if found == self._read or not self._budget.is_ready:
+        was_killed = self.sweep is not None and any(exists(launch) is False for launch in self.sweep.launches)
+        if (found == self._read and not was_killed) or not self._budget.is_ready:
             return False
         is_first = self._read == (None, None)
         self._read, self.problem, self.search, self.sweep = found, None, None, None

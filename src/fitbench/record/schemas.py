@@ -599,6 +599,12 @@ def _check_number(value: Any, log: bool, key: str) -> None:
 # -- sweep.json -------------------------------------------------------------------------------------------------------
 
 
+class SweepLaunch(Claim):
+    """A launch of a sweep: its process and its runs in a study."""
+
+    run_ids: list[str] = Field(description="the runs of the launch")
+
+
 class Sweep(Record):
     """sweep.json: which runs the sweeps have that are at work in a study. It is removed when the last of them ends."""
 
@@ -606,4 +612,8 @@ class Sweep(Record):
     began: float = Field(description="when the newest sweep was launched, in seconds since 1970-01-01T00:00Z")
     run_ids: Annotated[list[str], Len(1), FailFast(), Allowed("a list of one or more names")] = Field(
         description="the runs of the newest sweep, and those of the others that had not begun when it was launched"
+    )
+    launches: list[SweepLaunch] = Field(
+        [],
+        description="the same runs by the process that launched them, as in claim.json; absent in older files",
     )
