@@ -158,7 +158,7 @@ def test_heartbeat_with_any_time_is_watched(tmp_path, quick, clock):
 
 
 def test_one_look_tells_the_age_of_a_heartbeat_by_the_clock_of_the_file_system(tmp_path):
-    for age, state in ((OLD - 10, State.running), (OLD, State.interrupted)):
+    for age, state in ((OLD - 10, State.running), (OLD, State.interrupted), (-HOUR, State.interrupted)):
         made_by(tmp_path, host="elsewhere", age=age)
         assert state_of(tmp_path) is state
     assert names(tmp_path) == {"claim.json"}

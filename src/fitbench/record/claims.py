@@ -79,8 +79,8 @@ def claim(folder: Path, wait: bool = False) -> Iterator[None]:
 def claimed(folder: Path) -> bool:
     """Whether a process holds what this folder stands for, as far as one look can tell.
 
-    A process that cannot be observed counts as alive if its heartbeat is younger than the time-out by the clock of the
-    file system, or if that clock cannot be read.
+    A process that cannot be observed counts as alive if its heartbeat is no further than the time-out from now by the
+    clock of the file system, or if that clock cannot be read.
     """
     path = folder / "claim.json"
     beat = _seen(path)
@@ -90,7 +90,7 @@ def claimed(folder: Path) -> bool:
     if exists is not None:
         return exists
     age = heartbeats.age(path, beat)
-    return age is None or age < _timeout(beat)
+    return age is None or abs(age) < _timeout(beat)  # a wrong clock may be years ahead
 
 
 def watched(folder: Path) -> bool:
