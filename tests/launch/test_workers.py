@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import deque
 from importlib import import_module
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,24 @@ def test_workers_ignore_ctrl_c_and_are_terminated_when_the_iterator_is_closed(ta
     pid = begun.name.removeprefix("begun-")
     assert (tmp_path / f"ended-{pid}").read_text() == "143"
     assert is_gone(int(pid))
+
+
+def test_ctrl_c_while_a_worker_starts_is_not_lost_and_ends_the_worker(tasks, tmp_path, monkeypatch):
+    started = []
+
+    def start_and_press(process: SpawnProcess) -> None:
+        start(process)
+        started.append(process.pid)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(process.pid, signal.SIGINT)
+
+    start = SpawnProcess.start
+    monkeypatch.setattr(SpawnProcess, "start", start_and_press)
+    with pytest.raises(KeyboardInterrupt):
+        next(share(tasks.meet, deque([(tmp_path, 0)]), 1))
+    assert is_gone(started[0])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 @pytest.mark.parametrize("task", ["wait_for_the_end", "swallow"])

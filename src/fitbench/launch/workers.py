@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
@@ -70,9 +71,10 @@ def share(do: Callable[[Task], Result], tasks: deque[Task], workers: int) -> Ite
     try:
         while tasks or busy:
             while tasks and len(busy) < workers:
-                worker = idle.pop() if idle else _Worker(do)
-                task = tasks.popleft()
-                busy[worker.connection] = worker, task
+                with _interrupts_pending():  # until the worker is one of those that end
+                    worker = idle.pop() if idle else _Worker(do)
+                    task = tasks.popleft()
+                    busy[worker.connection] = worker, task
                 worker.begin(task)
             wait(list(busy), POLL_SECONDS)
             for connection, (worker, task) in list(busy.items()):
@@ -95,7 +97,7 @@ class _Worker(Generic[Task, Result]):
         self.connection, end = context.Pipe()
         self.ready = False
         self.process: BaseProcess = context.Process(target=_serve, args=(end, do), name="fitbench-worker")
-        with _without_interrupts(), _without_main():
+        with _without_main():
             self.process.start()
         end.close()
 
@@ -134,16 +136,25 @@ class _Worker(Generic[Task, Result]):
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Let a process that starts in this block ignore Ctrl-C, which a terminal sends to all. This process ends it."""
+def _interrupts_pending() -> Iterator[None]:
+    """Let Ctrl-C wait until the end of this block, and let a process that starts in it have the signal blocked.
+
+    A terminal sends Ctrl-C to all processes. This one ends the workers.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # which would unblock the signal in the block
+    pending: list[int] = []
+    previous = signal.signal(signal.SIGINT, lambda number, _: pending.append(number))  # another thread may get it
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, signal.SIG_DFL if previous is None else previous)
+        if pending:
+            signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager
@@ -182,6 +193,7 @@ def _serve(connection: Connection, do: Callable[[Any], Any]) -> None:
     """Do the tasks that arrive until the pipe is closed. This is the main function of a worker."""
     open_standard_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.set_inheritable(connection.fileno(), False)
     threading.Thread(target=_end_with_parent, name="fitbench-parent", daemon=True).start()
     with terminable():
