@@ -202,6 +202,14 @@ def test_few_results_are_read_to_find_the_latest(make_run, monkeypatch):
     assert len(read) <= 2
 
 
+@pytest.mark.parametrize("time", [0, 315_532_800])
+def test_the_latest_run_is_found_where_all_files_have_the_time_of_an_archive(make_run, time):
+    for seed, month in enumerate((2, 3, 1)):
+        folder = record(make_run(f"seed={seed}"), f"2026-0{month}-01T00:00:00Z")
+        os.utime(folder / "result.json", (time, time))
+    assert find_run("@latest", folder.parents[1]).name.endswith("-s1")
+
+
 def test_a_folder_of_that_name_is_found_by_its_path(tmp_path, monkeypatch, make_run):
     folder = make_run()
     monkeypatch.chdir(tmp_path)

@@ -20,7 +20,7 @@ SECOND = 1.0  # the resolution of `finished_at`
 
 def last_change(folder: str | Path) -> float:
     """When a run that is not finished was last written to, as seconds since 1970; 0 if the folder has gone."""
-    return max(_written(f"{folder}/{name}") for name in ATTEMPT)
+    return max(0.0, *(_written(f"{folder}/{name}") for name in ATTEMPT))
 
 
 def changed(folder: str | Path) -> float:
@@ -29,7 +29,7 @@ def changed(folder: str | Path) -> float:
     Raises:
         FitbenchError: result.json is damaged; the message names it.
     """
-    if not _written(f"{folder}/result.json"):
+    if _written(f"{folder}/result.json") < 0:
         return last_change(folder)
     return moment(read_result(Path(folder))["finished_at"]).replace(tzinfo=UTC).timestamp()
 
@@ -43,30 +43,34 @@ def newest(folders: Iterable[str]) -> str | None:
     """The run that changed last; None without one. A run that cannot be read is named on stderr and does not count.
 
     A result.json is written when the run has finished, or later if it is a copy. So those written before the newest
-    run that was found need not be read, and of 10,000 runs one or two are.
+    run that was found need not be read, and of 10,000 runs one or two are. All are read if one was written before its
+    run has finished, as in an archive whose files have one time.
     """
     found: tuple[float, float, str] | None = None
+    is_archive = False
     for folder in newest_first(folders):
         latest = _latest(folder)
-        if found is not None and latest + SECOND < found[0]:
+        if found is not None and not is_archive and latest + SECOND < found[0]:
             break
         try:
             candidate = (changed(folder), latest, folder)
         except FitbenchError as error:
             write_note(f"left out {clean(error)}")
             continue
+        is_archive |= candidate[0] > latest + SECOND
         found = candidate if found is None else max(found, candidate)
     return found and found[2]
 
 
 def _latest(folder: str) -> float:
     """A time at which a run has not changed later."""
-    return _written(f"{folder}/result.json") or last_change(folder)
+    written = _written(f"{folder}/result.json")
+    return last_change(folder) if written < 0 else written
 
 
 def _written(path: str) -> float:
-    """When a file was written, as seconds since 1970; 0 if there is none."""
+    """When a file was written, as seconds since 1970, which is 0 in some archives; -1 if there is none."""
     try:
         return os.stat(path).st_mtime  # noqa: PTH116 - a Path costs more, and there may be 10,000 folders
     except OSError:
-        return 0.0
+        return -1.0
