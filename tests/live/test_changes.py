@@ -14,10 +14,12 @@ import pytest
 from fitbench.analysis.request import Which
 from fitbench.live import budget
 from fitbench.live.changes import Changes
+from fitbench.live.run import Run
 from fitbench.record import dataset
 from fitbench.record.claims import claim
 from fitbench.record.folder import State, state_of
 from fitbench.record.history import append_history, read_history, write_history
+from fitbench.record.notes import change_notes
 from fitbench.record.sweeps import stated
 
 from ..record.other_processes import forked, made_by, wait_until
@@ -305,6 +307,17 @@ def test_sweep_is_told_with_all_runs_of_its_study_and_the_time_that_is_left(make
     assert (counts(page.studies["grid"]), page.studies["grid"]["done"]) == ({"total": 3, "finished": 3}, True)
 
 
+def test_what_people_note_of_a_finished_run_reaches_the_row_of_the_next_look(make_run):
+    folder = make_run()
+    run = Run(str(folder), followed=False)
+    assert [run.look(revision) for revision in range(3)] == [True, False, False]
+    change_notes([folder], lambda notes: notes.changed("odd", ["bad"]))
+    assert run.look(3)
+    assert run.row is not None
+    assert (run.row["tags"], run.row["note"]) == ('["bad"]', "odd")
+    assert [run.look(revision) for revision in (4, 5)] == [False, False]
+
+
 def state_for_a_minute(folder: Path) -> None:
     with stated([folder]):
         time.sleep(60)
@@ -549,4 +562,6 @@ def test_finished_runs_are_not_read_again(make_run, page, monkeypatch):
     monkeypatch.setattr("fitbench.live.run.os.stat", lambda path, *more, **also: read.append(str(path)) or real(path))
     monkeypatch.setattr("fitbench.live.run.read_row", lambda *_: pytest.fail("a run was read"))
     page.ask()
-    assert sorted(path for path in read if "-s" in path) == [f"{run}/result.json" for run in sorted(runs)]
+    assert sorted(path for path in read if "-s" in path) == [
+        f"{run}/{name}" for run in sorted(runs) for name in ("notes.json", "result.json")
+    ]

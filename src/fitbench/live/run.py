@@ -12,11 +12,12 @@ from fitbench.live.history import History
 from fitbench.record.claims import watched
 from fitbench.record.folder import State, state_of
 from fitbench.record.newest import last_change
+from fitbench.record.notes import FILE as NOTES
 
 Stat = tuple[int, int, int] | None  # inode, size, and time of modification in nanoseconds; None without a file
 
 UNFINISHED = ("config.yaml", "dataset.json")
-READ = {  # what a row is read from
+READ = {  # what a row is read from, besides notes.json
     State.finished: ("result.json",),
     State.failed: (*UNFINISHED, "error.txt"),
     State.pruned: (*UNFINISHED, "pruned.json"),
@@ -27,7 +28,7 @@ STATE_LAST = (State.finished, State.pruned)  # these state what their last epoch
 
 
 class Run:
-    """A run, looked at again and again. What has ended costs one or two stats of files in each look.
+    """A run, looked at again and again. What has ended costs two stats of files in each look.
 
     Attributes:
         folder: of the run.
@@ -87,18 +88,20 @@ class Run:
     def _glanced(self) -> tuple[Stat, ...] | None:
         """What stays the same as long as nothing happens; None for a run that is being trained.
 
-        Files appear in the folder, and vanish from it, with every change of the state.
+        Files appear in the folder, and vanish from it, with every change of the state. Of a run that has finished, only
+        the notes of people change.
         """
         if self.is_running:
             return None
         result = stat(f"{self.folder}/result.json")
-        return (result,) if self.state is State.finished and result else (result, stat(self.folder))
+        is_finished = self.state is State.finished and result is not None
+        return result, stat(f"{self.folder}/{NOTES}" if is_finished else self.folder)
 
     def _read_files(self, revision: int) -> bool:
         path = Path(self.folder)
         was_still = self.state is not None and not self.is_running
         state = state_of(path, watched)
-        read = (state, *(stat(f"{self.folder}/{name}") for name in READ[state]))
+        read = (state, *(stat(f"{self.folder}/{name}") for name in (*READ[state], NOTES)))
         changed = read != self._read
         if changed:
             self.row = read_row(self.folder, watched)
