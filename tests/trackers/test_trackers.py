@@ -215,3 +215,11 @@ def test_wandbs_mode_may_be_disabled_and_a_wrong_one_is_refused(alone, monkeypat
     monkeypatch.setenv("WANDB_MODE", "sometimes")
     with pytest.raises(RequestError, match="WANDB_MODE is 'sometimes'; it must be online, offline or disabled"):
         WandbTracker(described("wrong", alone), alone / "wrong")
+
+
+def test_damaged_notes_do_not_fail_a_run_that_has_a_logger(alone, configure, capsys):
+    (alone / "notes.json").write_text('{"schema": 1, "tags": "x"}')
+    [tracker] = opened(configure("logger=tensorboard"), alone)
+    tracker.close()
+    assert "without its tags and note: " in (said := capsys.readouterr().err)
+    assert f"{alone}/notes.json: tags is 'x'" in said

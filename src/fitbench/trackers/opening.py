@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from fitbench.config import Config, plain, run_id
-from fitbench.errors import RequestError
+from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.history import read_history
-from fitbench.record.notes import read_notes
-from fitbench.text import either
+from fitbench.record.notes import Notes, read_notes
+from fitbench.stderr import write_note
+from fitbench.text import clean, either
 from fitbench.trackers.description import Description
 from fitbench.trackers.mlflow import MlflowTracker
 from fitbench.trackers.tensorboard import TensorBoardTracker
@@ -63,7 +64,7 @@ def _check_installed(tracker: type[Tracker], wanted_by: str) -> None:
 
 
 def _description(config: Config, folder: Path) -> Description:
-    noted = read_notes(folder)
+    noted = _notes(folder)
     return Description(
         study=config.study,
         run_id=run_id(config),
@@ -73,3 +74,12 @@ def _description(config: Config, folder: Path) -> Description:
         folder=str(folder.resolve()),
         losses={epoch["epoch"]: epoch.get("loss") for epoch in read_history(folder)},
     )
+
+
+def _notes(folder: Path) -> Notes:
+    """What people noted of a run; nothing, with a warning, if that cannot be read."""
+    try:
+        return read_notes(folder)
+    except FitbenchError as error:
+        write_note(f"the run is sent without its tags and note: {clean(error)}")
+        return Notes()
