@@ -14,11 +14,16 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from fitbench.analysis.request import Which
 from fitbench.live.app import Scans, make_app
 from fitbench.live.changes import Changes
+from fitbench.web import server
+from fitbench.web.protection import COMMON, protect
 
 from ..report.test_report import Parsed
 
@@ -146,6 +151,31 @@ def test_wrong_request_is_refused_before_anything_is_served(make_run, call, monk
     status, out, err = call("report", *arguments, *(["--port", "0"] if "--live" in arguments else []))
     assert (status, out) == (2, "")
     assert re.search(message, err), err
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "refused"),
+    [
+        ("127.2", ["127.0.0.2", "127.0.0.2:80", "localhost", "127.2", "[::1]:80"], ["192.0.2.7", "my-computer"]),
+        (
+            "0.0.0.0",
+            ["192.0.2.7:80", "[2001:db8::1]:80", "LocalHost", "my-computer", "my-computer.lan:80"],
+            ["127.0.0.1.x"],
+        ),
+    ],
+)
+def test_server_answers_to_its_own_names_alone(monkeypatch, host, allowed, refused):
+    monkeypatch.setattr(socket, "gethostname", lambda: "My-Computer")
+    monkeypatch.setattr(socket, "getfqdn", lambda: "my-computer.lan")
+    with server.listen(host, 0) as listener:
+        hosts = server.allowed_hosts(listener, host)
+    app = Starlette(routes=[Route("/", lambda _: PlainTextResponse("runs"))])
+    protect(app, hosts, COMMON, cache="no-store")
+    client = TestClient(app)
+    status = {
+        host: client.get("/", headers={"host": host}).status_code for host in (*allowed, *refused, "evil.example")
+    }
+    assert status == dict.fromkeys(allowed, 200) | dict.fromkeys([*refused, "evil.example"], 400)
 
 
 def test_port_that_is_taken_is_refused_with_the_way_to_a_free_one(call, tmp_path):

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-REFUSED = "Invalid host header; open the address that fitbench has printed"
+from fitbench.web.server import ANY_ADDRESS
+
+HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
+REFUSED = (
+    "Invalid host header; open the address that fitbench has printed, or, if it lets other computers in, an address of "
+    "numbers, the name of the computer, or the name that --host gives"
+)
 HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -27,19 +34,35 @@ def protect(app: Starlette, hosts: Sequence[str], policy: str, cache: str) -> No
 
     Args:
         app: the application.
-        hosts: the allowed host names; '*' allows any. This protects against DNS rebinding, in which the page of another
-            site points the name of that site at this computer.
+        hosts: the allowed host names in small letters; '*' allows any, and `ANY_ADDRESS` each address of numbers. This
+            protects against DNS rebinding, in which the page of another site points the name of that site at this
+            computer.
         policy: the Content Security Policy.
         cache: the value of cache-control, such as 'no-store'.
     """
     headers = HEADERS | {"content-security-policy": policy, "cache-control": cache}
 
     async def add_headers(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await answer(request)
-        if response.status_code == 400 and response.headers.get("content-type", "").startswith("text/plain"):
-            response = JSONResponse({"error": REFUSED}, 400)  # what the host check says; all other errors are JSON
+        is_allowed = _is_allowed(request.headers.get("host", ""), hosts)
+        response = await answer(request) if is_allowed else JSONResponse({"error": REFUSED}, 400)
         response.headers.update(headers)
         return response
 
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
     app.add_middleware(BaseHTTPMiddleware, dispatch=add_headers)
+
+
+def _is_allowed(header: str, hosts: Sequence[str]) -> bool:
+    """Whether a request may have this host header."""
+    if "*" in hosts:
+        return True
+    match = HOST.fullmatch(header.lower())
+    return match is not None and (match[1] in hosts or (ANY_ADDRESS in hosts and _is_address(match[1])))
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host is an address of numbers, which DNS cannot point elsewhere."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True

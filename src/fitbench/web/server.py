@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.applications import Starlette
 
+ANY_ADDRESS = "<address>"  # stands for all addresses of numbers among the allowed host names
 GRACE_SECONDS = 3  # for answering open requests when the server ends
 
 
@@ -47,14 +48,22 @@ def is_loopback(listener: socket.socket) -> bool:
 
 
 def allowed_hosts(listener: socket.socket, host: str) -> tuple[str, ...]:
-    """The host names that requests may have; '*' allows any. `host` is the name that was listened at."""
-    return ("localhost", "127.0.0.1", "[::1]", host.lower()) if is_loopback(listener) else ("*",)
+    """The host names that requests may have, see `protection.protect`. `host` is the name that was listened at."""
+    names = ("localhost", host.lower(), _address(listener))
+    if is_loopback(listener):
+        return (*names, "127.0.0.1", "[::1]")
+    return (*names, socket.gethostname().lower(), socket.getfqdn().lower(), ANY_ADDRESS)
+
+
+def _address(listener: socket.socket) -> str:
+    """The address of the server, as a URL has it."""
+    address = listener.getsockname()[0]
+    return f"[{address}]" if ":" in address else address
 
 
 def announce(listener: socket.socket, advice: str, open_browser: bool) -> None:
     """Print the address, a warning if other computers can reach it, and advice; open it in a browser if wanted."""
-    address, port = listener.getsockname()[:2]
-    url = f"http://{'[' + address + ']' if ':' in address else address}:{port}/"
+    url = f"http://{_address(listener)}:{listener.getsockname()[1]}/"
     if not is_loopback(listener):
         print("Everyone who can reach this computer can use the server: there is no password.", file=sys.stderr)
     print(url, flush=True)
