@@ -1,6 +1,18 @@
 import pytest
 
-from fitbench.text import clean, count, counted, describe, duration, first_line, in_digits, number, shortened, span
+from fitbench.text import (
+    clean,
+    count,
+    counted,
+    describe,
+    duration,
+    first_line,
+    in_digits,
+    number,
+    shortened,
+    span,
+    without_password,
+)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +90,22 @@ def test_count_has_at_most_four_digits_and_a_unit(value, text):
 )
 def test_duration_never_has_sixty_seconds_or_minutes(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://me:p@ss@host/runs", "https://me:***@host/runs"),
+        ("postgresql://me:p/s:s?#@host", "postgresql://me:***@host"),
+        ("https://:@host", "https://:***@host"),
+        ("https://host:5000/a@b", "https://host:5000/a@b"),
+        ("https://[::1]:5000/a@b", "https://[::1]:5000/a@b"),
+        ("https://me@host:5000", "https://me@host:5000"),
+        ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
+    ],
+)
+def test_a_password_in_an_address_is_not_shown(address, shown):
+    assert without_password(address) == shown
 
 
 def test_first_line_of_an_error_is_never_empty():

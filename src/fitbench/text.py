@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -237,3 +238,8 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its type if it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def without_password(address: str) -> str:
+    """An address for a message. A password may have the characters of an address; one of digits is a port."""
+    return re.sub(r"(?<=://)([^/:@\[]*):(?!\d+(?:/|$)).*@", r"\1:***@", address)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from fitbench.config.annotations import Allowed, PathText, expanded
 from fitbench.config.section import Section
+from fitbench.text import without_password
 
 Folder = Annotated[PathText, AfterValidator(expanded), Allowed("the path of a folder")]
 ADDRESS = "an address without a password, because each run records it; MLFLOW_TRACKING_URI may have one"
 
 
 def _without_password(uri: str) -> str:
-    if urlsplit(uri).password is not None:
+    if without_password(uri) != uri:
         raise ValueError(ADDRESS)
     return uri
 

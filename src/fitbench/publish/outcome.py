@@ -12,8 +12,7 @@ from typing import Any
 
 from fitbench.columns import Note, Table, column, print_tables
 from fitbench.publish.recorded import Recorded
-from fitbench.text import clean, console, counted, first_of
-from fitbench.trackers.address import without_password
+from fitbench.text import clean, console, counted, first_of, without_password
 
 NEW, UPDATED, UNCHANGED, LOGGED, FAILED = "new", "updated", "unchanged", "logged", "failed"
 COUNTED = ("epochs", "files", "tags", "metrics", "parameters")

@@ -18,8 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fitbench.record.folder import State
-from fitbench.text import clean, encodable, first_line
-from fitbench.trackers.address import without_password
+from fitbench.text import clean, encodable, first_line, without_password
 from fitbench.trackers.description import Description
 from fitbench.trackers.lock import locked
 from fitbench.trackers.same_run import same_run
