@@ -126,3 +126,22 @@ def test_every_command_has_a_description():
     for command in cli.app.registered_commands:
         line = (command.callback.__doc__ or "").partition("\n")[0]
         assert line.endswith("."), command.callback.__name__
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["trash", LONG], ["note", LONG, "a"], ["init", LONG], ["table", LONG], ["plot", "-o", f"{LONG}.png"],
+     ["report", "-o", LONG], ["publish", LONG, "--to", "tensorboard"], ["trash", "--list", "--outputs", LONG],
+     ["train", f"study={LONG}"], ["train", f"study={LONG}", "--dry-run"]],
+)  # fmt: skip
+def test_an_error_of_the_system_is_one_line_with_the_name_of_the_file(
+    call, process_state_restored, tmp_path, arguments
+):
+    (tmp_path / "outputs").mkdir()
+    status, out, err = call(*arguments)
+    assert (status, out) == (1, "")
+    assert re.search(r"^fitbench: [^ ]*x{300}[^ ]*: File name too long", err)
+    assert err.count("\n") == 1

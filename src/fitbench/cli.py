@@ -729,10 +729,12 @@ def _run_command() -> None:
         if str(error) != "can't start new thread":
             raise
         raise FitbenchError("no thread can be started: the limit of processes is reached; see 'ulimit -u'") from error
-    except FileNotFoundError as error:
-        if error.filename is not None:  # that of `os.getcwd` has none
-            raise
-        raise RequestError(CURRENT_FOLDER_REMOVED) from error
+    except OSError as error:
+        if error.filename is not None:
+            raise FitbenchError(f"{os.fsdecode(error.filename)}: {error.strerror}") from error
+        if isinstance(error, FileNotFoundError):  # of `os.getcwd`
+            raise RequestError(CURRENT_FOLDER_REMOVED) from error
+        raise
 
 
 def _remove_unusable_variables() -> None:

@@ -71,6 +71,8 @@ def dry_run(arguments: list[str], report_plan: ReportPlan) -> int:
             return task.plan.status
     except (KeyboardInterrupt, Terminated) as stop:
         return status_of(stop)
+    except OSError as error:
+        raise FitbenchError(cannot_write(error)) from error
 
 
 def launch(
@@ -175,6 +177,8 @@ class Task(ABC):
             self.take(configuration_of(composed))
         except FitbenchError as error:
             self.failure = error
+        except OSError as error:
+            self.failure = FitbenchError(cannot_write(error))
 
     def take(self, config: Config) -> None:
         """Take a single run with this configuration, unless its folder would change."""
