@@ -3,6 +3,7 @@
 import math
 import re
 import sys
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -171,6 +172,20 @@ def test_a_finished_run_that_is_trained_again_is_another_run_from_its_first_epoc
     sender.tracker.close()
     again = OPEN[name](run, alone)
     assert (set(again.losses()), again.finished_at()) == ({1}, None)
+
+
+def test_a_run_of_another_machine_with_the_same_path_is_not_deleted(alone):
+    (alone / "machines").mkdir()
+    first = replace(described("machines", alone), host="first")
+    second = replace(first, host="second")
+    for run, losses in ((first, [0.5, 0.25]), (second, [0.75, 0.5]), (first, [1.0]), (second, [0.75, 0.5, 0.25])):
+        attempt(MlflowTracker(run), history(losses), State.interrupted)
+    from mlflow import MlflowClient
+
+    client = MlflowClient("sqlite:///mlflow.db")
+    found = client.search_runs([client.get_experiment_by_name("machines").experiment_id])
+    assert {run.data.tags["fitbench.host"]: run.data.metrics["loss"] for run in found} == {"first": 1.0, "second": 0.25}
+    assert len(found) == 2
 
 
 def test_wandb_asks_for_no_key(alone):

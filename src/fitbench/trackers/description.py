@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ class Description:
         tags: further texts by name, as a person gave them to the run.
         note: a person's remark, empty if there is none.
         folder: the absolute path of the run folder.
+        host: the name of the machine, on which the path counts.
         began: when the run began, in seconds since 1970; None: now.
         losses: the training loss of each epoch that is recorded so far, None where it is undefined.
         finished_at: of result.json; None if there is none yet.
@@ -36,6 +38,7 @@ class Description:
     tags: Sequence[str] = ()
     note: str = ""
     folder: str = ""
+    host: str = field(default_factory=socket.gethostname)
     began: float | None = None
     losses: Mapping[int, float | None] = field(default_factory=dict)
     finished_at: str | None = None

@@ -33,6 +33,10 @@ class _Events:
         return path.read_text("utf-8") if path.exists() else None
 
     @property
+    def host(self) -> None:
+        return None
+
+    @property
     def finished_at(self) -> str | None:
         return self.held.finished_at
 

@@ -30,6 +30,7 @@ ARTIFACTS = "mlartifacts"  # a folder beside a database of SQLite
 
 KEY = "fitbench.run"  # the tag that names a run of ours
 FOLDER = "fitbench.folder"  # the run folder that it was sent from
+HOST = "fitbench.host"  # the name of the machine that has sent it
 STATE = "fitbench.state"
 FILES = "fitbench.files"  # the SHA-256 of each file that was sent, as JSON
 NOTED = "fitbench.note"  # the note that was sent; a person may have written another one in MLflow
@@ -74,6 +75,10 @@ class _Held:
     @property
     def folder(self) -> str | None:
         return self.tags.get(FOLDER)
+
+    @property
+    def host(self) -> str | None:
+        return self.tags.get(HOST)
 
     @property
     def finished_at(self) -> str | None:
@@ -174,9 +179,9 @@ class MlflowTracker(Tracker):
         return self.held.finished_at if self.held else None
 
     def restart(self) -> None:
-        """Move MLflow's run to its deleted runs, where `mlflow runs restore` finds it."""
+        """Move MLflow's run to its deleted runs, where `mlflow runs restore` finds it. One of another machine stays."""
         with self._client_errors():
-            if self.held:
+            if self.held and self.held.host in (None, self.run.host):
                 self.client.delete_run(self.held.id)
         self.held = None
 
@@ -196,7 +201,9 @@ class MlflowTracker(Tracker):
                 self.client.log_batch(held.id, params=batch)
             self.sent["parameters"] += len(parameters)
         has_moved = held.folder is None or not os.path.exists(held.folder)  # noqa: PTH110 - it may be any text
-        self._set_tags(self.run.facts | ({FOLDER: self.run.folder} if has_moved and self.run.folder else {}))
+        is_unknown = held.host is None and held.folder == self.run.folder  # as an earlier version leaves it
+        place = {FOLDER: self.run.folder, HOST: encodable(self.run.host)} if self.run.folder else {}
+        self._set_tags(self.run.facts | (place if has_moved or is_unknown else {}))
         self._set_tags({TAGS: ", ".join(self.run.tags) or None})
         self._set_note(held.tags.get(NOTED), self.run.note or None)
 
