@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from fitbench.data.fingerprint import fingerprint
-from fitbench.data.image_formats import HEAD_BYTES, IMAGE_FORMATS, begins_like_an_image
+from fitbench.data.image_formats import HEAD_BYTES, begins_like_an_image
 from fitbench.data.image_paths import LeftOut, Reason, image_paths
+from fitbench.data.image_pixels import IMAGE_FORMATS
 from fitbench.inference.sources import batches
 
 NOISE = np.random.default_rng(0).integers(0, 256, (6, 8), np.uint8)

@@ -64,7 +64,7 @@ def change_result(folder: Path, **sections: dict) -> None:
 @pytest.mark.parametrize("format", ["saved_model", "onnx", "litert"])
 def test_exported_model_agrees_with_the_original(exported, trained, format):
     folder = exported(format)
-    names = {FORMATS[format].model, "README.md", "model.json", "predict.py", "inputs.py"}
+    names = {FORMATS[format].model, "README.md", "model.json", "predict.py", "inputs.py", "image_pixels.py"}
     assert {path.name for path in folder.iterdir()} == names
     assert [path.name for path in folder.parent.iterdir()] == [format]
     result = read_result(trained)
@@ -305,7 +305,15 @@ def test_keras_format_includes_the_layers_of_fitbench(copied, tmp_path, capsys):
     run_of(lenets.lenet1((28, 28, 1), 10, [-1.0, 1.0], None), copied)
     folder = tmp_path / "new"
     export(str(copied), Path("none"), "keras", folder, trust=False)
-    names = ["README.md", "fitbench_layers.py", "inputs.py", "model.json", "model.keras", "predict.py"]
+    names = [
+        "README.md",
+        "fitbench_layers.py",
+        "image_pixels.py",
+        "inputs.py",
+        "model.json",
+        "model.keras",
+        "predict.py",
+    ]
     assert sorted(path.name for path in folder.iterdir()) == names
     printed = capsys.readouterr().out
     assert printed.startswith(

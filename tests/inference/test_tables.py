@@ -240,7 +240,7 @@ def test_of_a_finished_and_a_failed_run_the_finished_one_is_used(
         (lambda columns: columns[1].update(name="city"), r"columns\[1\] has the name of another, 'city'"),
         (lambda columns: columns[2].update(mean=None), r"columns\[2\]\.mean is missing; a column that is a number"),
         (lambda columns: columns[0].update(kind="text"), r"dataset\.json: columns\[0\]\.kind is 'text'"),
-        (lambda columns: columns[0].update(vocabulary=["x"] * 3_000_000), r"dataset\.json: "),
+        (lambda columns: columns[0].update(vocabulary=["x"] * 7_000_000), r"dataset\.json: "),
         (lambda columns: columns.clear(), r"dataset\.json: columns has 0 of them; expected 4 columns"),
     ],
 )

@@ -280,7 +280,10 @@ def counts(told: dict[str, Any]) -> dict[str, int]:
     return {name: told[name] for name in names if told[name]}
 
 
-def test_sweep_is_told_with_all_runs_of_its_study_and_the_time_that_is_left(make_run, running, page, outputs):
+def test_sweep_is_told_with_all_runs_of_its_study_and_the_time_that_is_left(
+    make_run, running, page, outputs, monkeypatch
+):
+    monkeypatch.setattr(budget, "SHARE", 1)  # sweep.json is read again at once
     page.ask()
     coming = [outputs / "grid" / name for name in ("a", "b")]
     with stated(coming):

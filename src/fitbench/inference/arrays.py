@@ -27,7 +27,7 @@ def read_images(
         path: a file whose suffix is one of `SUFFIXES`.
         array_name: as in `read_array`.
         max_value: the value of white, to which the pixels are scaled from any dtype. None: they must be uint8.
-        shape: [height, width, channels] of the model's images. An array of this shape is one image.
+        shape: [height, width, channels] of the model's images, if they are known. An array of this shape is one image.
 
     Raises:
         DataError: the file is damaged, or its array does not hold images; the message names the file.
@@ -36,7 +36,7 @@ def read_images(
     array = read_array(path, array_name, "images")
     if array.ndim == 2 or array.shape == shape:
         array = array[np.newaxis]
-    elif array.ndim == 3 and shape is not None:
+    elif array.ndim == 3 and shape:
         _check_grey(path, array, shape)
     if array.ndim == 3:
         array = array[..., np.newaxis]

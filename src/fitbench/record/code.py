@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from fitbench.config import Config, other_argument, plain
 from fitbench.config.code import code_of_run
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.record.files import listed, read_bytes, write_whole
+from fitbench.record.files import exists, listed, read_bytes, write_whole
 from fitbench.record.interrupted import begin_anew, has_checkpoint
 from fitbench.record.reading import read_config
 
@@ -62,7 +62,9 @@ def check_interrupted_arguments(config: Config, folder: Path) -> None:
         RequestError: with the first of them.
         FitbenchError: config.yaml is damaged.
     """
-    if has_checkpoint(folder) and (different := other_argument(config, read_config(folder))):
+    if not has_checkpoint(folder) or not exists(folder / "config.yaml"):
+        return
+    if different := other_argument(config, read_config(folder)):
         refusal = f"{folder.name} was interrupted with {different}, which has the same config_id"
         begin_anew(config, folder, f"{refusal}; force=true begins it anew")
 
