@@ -96,6 +96,7 @@ def test_duration_never_has_sixty_seconds_or_minutes(seconds, text):
     ("address", "shown"),
     [
         ("https://me:p@ss@host/runs", "https://me:***@host/runs"),
+        ("https://me@here.org:secret@host", "https://me@here.org:***@host"),
         ("postgresql://me:p/s:s?#@host", "postgresql://me:***@host"),
         ("https://:@host", "https://:***@host"),
         ("https://host:5000/a@b", "https://host:5000/a@b"),

@@ -730,7 +730,7 @@ def _run_command() -> None:
             raise
         raise FitbenchError("no thread can be started: the limit of processes is reached; see 'ulimit -u'") from error
     except OSError as error:
-        if error.filename is not None:
+        if isinstance(error.filename, str | bytes) and error.strerror:
             raise FitbenchError(f"{os.fsdecode(error.filename)}: {error.strerror}") from error
         if isinstance(error, FileNotFoundError):  # of `os.getcwd`
             raise RequestError(CURRENT_FOLDER_REMOVED) from error

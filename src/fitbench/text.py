@@ -242,4 +242,4 @@ def first_line(error: BaseException) -> str:
 
 def without_password(address: str) -> str:
     """An address for a message. A password may have the characters of an address; one of digits is a port."""
-    return re.sub(r"(?<=://)([^/:@\[]*):(?!\d+(?:/|$)).*@", r"\1:***@", address)
+    return re.sub(r"(?<=://)([^/:\[]*):(?!\d+(?:/|$)).*@", r"\1:***@", address)

@@ -142,6 +142,12 @@ def test_metric_that_a_callback_watches_counts_unless_every_epoch_has_it(values,
     ({}, {"model.hidden": None}, "model.hidden null in place of absent"),
     ({"model.hidden": {}}, {}, "model.hidden absent in place of {}"),
     ({"model.width": 3.0}, {"model.width": 3}, ""),
+    ({"model.deep": {"a": 1, "b": None}}, {"model.deep": {"b": None, "a": 1.0}}, ""),
+    ({"model.deep": {"a": 1}}, {"model.deep": {"a": 1, "b": []}}, 'model.deep {"a": 1, "b": []} in place of {"a": 1}'),
+    (
+        {"optimizer._target_": "mine.Optimizer", "optimizer.decays": None}, {"optimizer._target_": "mine.Optimizer"},
+        "optimizer.decays absent in place of null",
+    ),
     (
         {"training.loss": {"_target_": "mine.loss", "power": []}}, {"training.loss": {"_target_": "mine.loss"}},
         "training.loss.power absent in place of []",

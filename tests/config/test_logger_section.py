@@ -42,6 +42,7 @@ def test_runs_that_were_recorded_without_the_key_have_no_logger(composer):
     [
         (["logger=mlflow", "logger.mlflow.uri=postgresql://me:secret@here/runs"], "an address without a password"),
         (["logger=mlflow", "logger.mlflow.uri='postgresql://me:p/w@here/runs'"], "an address without a password"),
+        (["logger=mlflow", "logger.mlflow.uri='https://me@here.org:secret@there'"], "an address without a password"),
         (["logger=mlflow", "logger.mlflow.url=x"], "logger.mlflow.url: there is no such key"),
         (["logger=wandb", "logger.wandb.mode=sometimes"], "it must be one of online, offline, or null"),
         (["logger=neptune"], "logger has mlflow, none, tensorboard, wandb"),

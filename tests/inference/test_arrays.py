@@ -83,7 +83,7 @@ def test_array_that_does_not_hold_images_is_refused(tmp_path, array, found):
         ((9, 60, 50), (4, 5, 1), (9, 60, 50, 1)),  # which are resized
         ((6, 7), (4, 5, 3), (1, 6, 7, 1)),
         ((6, 7, 3), (4, 5, 3), None),
-        ((9, 4, 5), (4, 5, 3), None),
+        ((9, 4, 5), (4, 5, 3), (9, 4, 5, 1)),
         ((6, 7, 3), (4, 5, 1), None),
     ],
 )

@@ -146,6 +146,15 @@ def test_interrupted_run_of_another_argument_that_is_hashed_alike_begins_anew_on
         assert (interrupted / "checkpoint").exists() != force
 
 
+@pytest.mark.parametrize("content", ["", "model: [", "model: 3\ntraining: {callbacks: null}\noptimizer: {_target_: 1}"])
+def test_interrupted_run_with_a_damaged_configuration_begins_anew_only_if_forced(interrupted, at, content):
+    (interrupted / "config.yaml").write_text(content)
+    with pytest.raises(RequestError, match=r"config\.yaml|was interrupted with"):
+        check_interrupted_arguments(at(), interrupted)
+    check_interrupted_arguments(at(force=True), interrupted)
+    assert not (interrupted / "checkpoint").exists()
+
+
 def test_code_may_change_before_the_first_checkpoint(interrupted, at, own):
     (interrupted / "checkpoint" / "000003-0123456789abcdef.npz").unlink()
     (own / "mine_beside.py").write_text("activation = 'tanh'\n")

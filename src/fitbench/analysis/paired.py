@@ -10,7 +10,7 @@ import numpy as np
 
 from fitbench import metrics
 from fitbench.analysis import scores, statistics
-from fitbench.analysis.bootstrap import Bootstrap, paired_bootstrap
+from fitbench.analysis.bootstrap import Bootstrap, paired_bootstrap, resamples_of
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 from fitbench.record.reading import Predictions
@@ -104,4 +104,4 @@ def compare_on_examples(task: Task, metric: Metric, results: Results, both: Both
         )
         return a, b
 
-    return paired_bootstrap(values, len(targets))
+    return paired_bootstrap(values, len(targets), resamples_of(both[0].outputs.size))

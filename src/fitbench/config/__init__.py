@@ -36,6 +36,7 @@ from fitbench.config.identity import (
     WITHOUT_EFFECT,
     config_id,
     covered,
+    has_own_arguments,
     other_argument,
     plain,
     run_id,

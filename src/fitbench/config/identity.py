@@ -32,8 +32,8 @@ OF_EARLIER_RUNS = (
 )
 
 # What cannot change the result. A data set's path is among them: its name is not, and its checksum is compared before a
-# recorded result is reused from another path. Two of them can change the result after all: metrics that are watched
-# after each epoch, and with callbacks the steps between two calls of them. `covered` hashes these.
+# recorded result is reused from another path. There are two exceptions, which `covered` hashes: metrics that are
+# watched after each epoch, and the steps between two calls of callbacks.
 WITHOUT_EFFECT = (
     "study",
     "device",
@@ -164,25 +164,32 @@ def other_argument(config: Config, recorded: Mapping[str, Any]) -> str:
 
     Null, empty and absent arguments are hashed alike, but a function can tell them apart. Gives '' if there is none.
     """
-    before, now = _own_arguments(recorded), _own_arguments(plain(config))
+    before, now = (_own_arguments(values) for values in (recorded, plain(config)))
     for key in {**before, **now}:
-        texts = [json.dumps(each[key]) if key in each else "absent" for each in (before, now)]
+        texts = [json.dumps(each[key], sort_keys=True) if key in each else "absent" for each in (before, now)]
         if texts[0] != texts[1]:
-            return f"{key} {texts[0]} in place of {texts[1]}"
+            return f"{key} {texts[0]:.200} in place of {texts[1]:.200}"
     return ""
 
 
-def _own_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a model, a loss and callbacks that are not fitbench's, by their full keys."""
-    training = values["training"]
-    sections = {"model": values["model"], "training.loss": training["loss"]}
-    sections |= {f"training.callbacks.{name}": callback for name, callback in training.get("callbacks", {}).items()}
-    return {
-        f"{key}.{name}": _verbatim(value)
-        for key, section in sections.items()
-        if isinstance(section, Mapping) and not section["_target_"].startswith("fitbench.")
-        for name, value in section.items()
-    }
+def has_own_arguments(config: Config) -> bool:
+    """Whether code of the user's, or Keras's losses and callbacks, have arguments that `other_argument` compares."""
+    return bool(_own_arguments(plain(config)))
+
+
+def _own_arguments(section: Mapping[str, Any], key: str = "") -> dict[str, Any]:
+    """The arguments of what a configuration trains with that is not fitbench's, by their full keys.
+
+    Optimizers of Keras are left out: later versions of their files may have further keys that are null.
+    """
+    target = section.get("_target_")
+    if isinstance(target, str) and not target.startswith(("fitbench.", "keras.optimizers.")):
+        return {f"{key}.{name}": _verbatim(value) for name, value in section.items()}
+    found: dict[str, Any] = {}
+    for name, value in section.items():
+        if isinstance(value, Mapping) and (key or name in ("model", "optimizer", "training")):
+            found |= _own_arguments(value, f"{key}.{name}" if key else name)
+    return found
 
 
 def _verbatim(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -15,7 +16,7 @@ ADDRESS = "an address without a password, because each run records it; MLFLOW_TR
 
 
 def _without_password(uri: str) -> str:
-    if without_password(uri) != uri:
+    if urlsplit(uri).password is not None or without_password(uri) != uri:
         raise ValueError(ADDRESS)
     return uri
 

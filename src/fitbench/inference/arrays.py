@@ -56,8 +56,7 @@ def _check_grey(path: Path, array: np.ndarray, shape: tuple[int, ...]) -> None:
     Raises:
         DataError: the message says how both are written.
     """
-    may_be_one = array.shape[2] <= MOST_CHANNELS and array.shape[1:] != shape[:2]
-    if shape[2] > 1 or may_be_one:
+    if array.shape[2] <= MOST_CHANNELS and array.shape[1:] != shape[:2]:
         sides = "x".join(map(str, shape))
         raise DataError(
             f"{clean(path)}: an array {array.shape}, which can be one image in colour or several grey images, and the "

@@ -22,7 +22,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from fitbench.errors import FitbenchError
-from fitbench.launch.signals import ENDING_SECONDS, terminable
+from fitbench.launch.signals import ENDING_SECONDS, SIGNALS, in_one_piece, terminable
 from fitbench.record.processes import cores
 from fitbench.streams import open_standard_streams
 
@@ -30,6 +30,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
+BLOCKED = {signal.SIGINT, *SIGNALS}  # while a worker starts
 POLL_SECONDS = 1.0  # between two looks whether the workers exist
 STATUS = 128 + signal.SIGTERM  # the exit status of a worker that ends with its parent
 
@@ -71,7 +72,7 @@ def share(do: Callable[[Task], Result], tasks: deque[Task], workers: int) -> Ite
     try:
         while tasks or busy:
             while tasks and len(busy) < workers:
-                with _interrupts_pending():  # until the worker is one of those that end
+                with _signals_pending():  # until the worker is one of those that end
                     worker = idle.pop() if idle else _Worker(do)
                     task = tasks.popleft()
                     busy[worker.connection] = worker, task
@@ -136,25 +137,21 @@ class _Worker(Generic[Task, Result]):
 
 
 @contextmanager
-def _interrupts_pending() -> Iterator[None]:
-    """Let Ctrl-C wait until the end of this block, and let a process that starts in it have the signal blocked.
+def _signals_pending() -> Iterator[None]:
+    """Let signals wait until the end of this block, and let a process that starts in it have them blocked.
 
     A terminal sends Ctrl-C to all processes. This one ends the workers.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    resource_tracker.ensure_running()  # which would unblock the signal in the block
-    pending: list[int] = []
-    previous = signal.signal(signal.SIGINT, lambda number, _: pending.append(number))  # another thread may get it
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.signal(signal.SIGINT, signal.SIG_DFL if previous is None else previous)
-        if pending:
-            signal.raise_signal(signal.SIGINT)
+    resource_tracker.ensure_running()  # which would unblock them in the block
+    with in_one_piece():  # another thread may get a signal
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 @contextmanager
@@ -193,10 +190,10 @@ def _serve(connection: Connection, do: Callable[[Any], Any]) -> None:
     """Do the tasks that arrive until the pipe is closed. This is the main function of a worker."""
     open_standard_streams()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.set_inheritable(connection.fileno(), False)
     threading.Thread(target=_end_with_parent, name="fitbench-parent", daemon=True).start()
     with terminable():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED)
         connection.send(True)  # ready
         while True:
             try:

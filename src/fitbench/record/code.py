@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from fitbench.config import Config, other_argument, plain
+from fitbench.config import Config, has_own_arguments, other_argument, plain
 from fitbench.config.code import code_of_run
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.files import exists, listed, read_bytes, write_whole
@@ -59,13 +59,16 @@ def check_interrupted_arguments(config: Config, folder: Path) -> None:
     With `force=true` they are removed, so that the run begins anew.
 
     Raises:
-        RequestError: with the first of them.
-        FitbenchError: config.yaml is damaged.
+        RequestError: with the first of them, or config.yaml is damaged.
     """
-    if not has_checkpoint(folder) or not exists(folder / "config.yaml"):
+    if not (has_own_arguments(config) and has_checkpoint(folder) and exists(folder / "config.yaml")):
         return
-    if different := other_argument(config, read_config(folder)):
-        refusal = f"{folder.name} was interrupted with {different}, which has the same config_id"
+    try:
+        different = other_argument(config, read_config(folder))
+        refusal = f"{folder.name} was interrupted with {different}, which has the same config_id" if different else ""
+    except FitbenchError as error:
+        refusal = str(error)
+    if refusal:
         begin_anew(config, folder, f"{refusal}; force=true begins it anew")
 
 

@@ -16,6 +16,7 @@ from fitbench.text import clean
 # What an attempt writes before the run has finished.
 ATTEMPT = ("claim.json", "history.jsonl", "train.log", "error.txt", "pruned.json", "config.yaml")
 SECOND = 1.0  # the resolution of `finished_at`
+HOUR = 3600.0  # more than clocks of two machines differ by
 
 
 def last_change(folder: str | Path) -> float:
@@ -57,7 +58,7 @@ def newest(folders: Iterable[str]) -> str | None:
         except FitbenchError as error:
             write_note(f"left out {clean(error)}")
             continue
-        is_archive |= candidate[0] > latest + SECOND
+        is_archive |= candidate[0] > latest + HOUR
         found = candidate if found is None else max(found, candidate)
     return found and found[2]
 

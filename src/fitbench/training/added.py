@@ -105,7 +105,7 @@ def _of_history(
 
     If something has changed the weights since, there is nothing. Then the recorded loss is not that of the epoch.
     """
-    history = read_history(folder)
+    history = read_history(folder) if {*names} & {*measured.task.step_metrics} else []
     if not history or measured.kept_epoch(history).get("loss") != recorded.get("train_loss"):
         return {}
     wanted = {join(part, name) for part in PARTS for name in names}

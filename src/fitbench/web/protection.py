@@ -15,8 +15,8 @@ from fitbench.web.server import ANY_ADDRESS
 
 HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
 REFUSED = (
-    "Invalid host header; open the address that fitbench has printed, or, if it lets other computers in, an address of "
-    "numbers, the name of the computer, or the name that --host gives"
+    "Invalid host header; open the address that fitbench has printed. A server for other computers also answers to its "
+    "IP addresses, to the name of its computer, and to the name that --host gives"
 )
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -34,7 +34,7 @@ def protect(app: Starlette, hosts: Sequence[str], policy: str, cache: str) -> No
 
     Args:
         app: the application.
-        hosts: the allowed host names in small letters; '*' allows any, and `ANY_ADDRESS` each address of numbers. This
+        hosts: the allowed host names in small letters; '*' allows any, and `ANY_ADDRESS` each IP address. This
             protects against DNS rebinding, in which the page of another site points the name of that site at this
             computer.
         policy: the Content Security Policy.
@@ -60,7 +60,7 @@ def _is_allowed(header: str, hosts: Sequence[str]) -> bool:
 
 
 def _is_address(host: str) -> bool:
-    """Whether a host is an address of numbers, which DNS cannot point elsewhere."""
+    """Whether a host is an IP address, which DNS cannot point elsewhere."""
     try:
         ipaddress.ip_address(host.strip("[]"))
     except ValueError:

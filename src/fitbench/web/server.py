@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.applications import Starlette
 
-ANY_ADDRESS = "<address>"  # stands for all addresses of numbers among the allowed host names
+ANY_ADDRESS = "<address>"  # stands for all IP addresses among the allowed host names
 GRACE_SECONDS = 3  # for answering open requests when the server ends
 
 
