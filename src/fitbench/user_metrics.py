@@ -147,7 +147,7 @@ def redefined(selected: Mapping[str, Any], definitions: Mapping[str, str]) -> st
         before = definitions[name].rpartition(SOURCE)[0]
         now, shortened = (f"{entry['_target_']} {settings_text(_settings(entry), longest)}" for longest in (10**9, 0))
         if before not in (now, shortened):
-            differences.append(f"the metric {name} was {clean(before)} and is {clean(now)} now")
+            differences.append(f"the metric {name} was {clean(before):.500} and is {clean(now):.500} now")
     return "; ".join(differences)
 
 
