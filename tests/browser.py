@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -59,6 +60,18 @@ class Page:
         from selenium.webdriver.support.wait import WebDriverWait
 
         WebDriverWait(self.driver, seconds, poll_frequency=0.02).until(lambda _: condition())
+
+    def type(self, css: str, text: str) -> None:
+        """Type a text into a field, which the page may just be replacing."""
+        from selenium.common.exceptions import StaleElementReferenceException
+
+        def typed() -> bool:
+            with suppress(StaleElementReferenceException):
+                self.one(css).send_keys(text)
+                return True
+            return False
+
+        self.wait(typed)
 
     def mouse(self, kind: str, x: float, y: float) -> None:
         """Send an event of the mouse; its left button is down unless `kind` is mouseReleased."""

@@ -201,9 +201,9 @@ class MlflowTracker(Tracker):
                 self.client.log_batch(held.id, params=batch)
             self.sent["parameters"] += len(parameters)
         has_moved = held.folder is None or not os.path.exists(held.folder)  # noqa: PTH110 - it may be any text
-        is_here = held.folder == self.run.folder  # perhaps on another machine that shares the folder
+        is_unknown = held.host is None and held.folder == self.run.folder  # as an earlier version leaves it
         place = {FOLDER: self.run.folder, HOST: encodable(self.run.host)} if self.run.folder else {}
-        self._set_tags(self.run.facts | (place if has_moved or is_here else {}))
+        self._set_tags(self.run.facts | (place if has_moved or is_unknown else {}))
         self._set_tags({TAGS: ", ".join(self.run.tags) or None})
         self._set_note(held.tags.get(NOTED), self.run.note or None)
 
