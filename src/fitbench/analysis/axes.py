@@ -20,7 +20,7 @@ LARGEST = 1e100  # number on any axis; a training that diverged can record large
 STEPS = (1, 2, 5, 10, 20)  # between two ticks, times a power of ten
 LOG_STEPS = ((1, 2, 5), (1, 3), (1,))  # ticks in a decade: the most that there is room for
 COUNTABLE = 2.0**50  # steps from zero; with more, floats cannot tell two ticks apart
-DIGITS, MOST_DIGITS = 4, 12  # significant ones of a number that stands for itself: more tell it from others
+DIGITS, MOST_DIGITS = 4, 12  # significant ones of a number that stands for itself; more if they tell it from others
 CLOSE = 1e-3  # of the distance between two ticks, by which a text may differ from its tick
 UNITS = ((1e12, "", 1.0), (1e9, "G", 1e9), (1e6, "M", 1e6), (1e4, "k", 1e3))  # from which number on, suffix, divisor
 DECIMALS = 5  # of ticks that have the same ones, at most
@@ -186,7 +186,10 @@ def different(values: Sequence[float]) -> list[str]:
 
 
 def number(value: float, largest: float | None = None, digits: int = DIGITS) -> str:
-    """A number on an axis, to four digits: 0.001, 128, 61.71k, 1.2M, 1e-07. Its unit is that of `largest`, if given."""
+    """A number on an axis, in so many significant digits: 0.001, 128, 61.71k, 1.2M, 1e-07.
+
+    Its unit is that of `largest`, if given.
+    """
     for least, suffix, divisor in UNITS:
         if value and abs(value if largest is None else largest) >= least:
             return f"{value / divisor:.{digits}g}{suffix}"

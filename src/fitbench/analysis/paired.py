@@ -87,10 +87,10 @@ def _users(result: Mapping[str, Any]) -> list[str]:
 def compare_on_examples(task: Task, metric: Metric, results: Results, both: Both) -> McNemar | Bootstrap:
     """McNemar's test for the metric that counts right examples, a paired bootstrap for any other.
 
-    The bootstrap also says that the metric is undefined, where outputs are NaN.
+    Where outputs are NaN, the metric is undefined. The bootstrap says so.
     """
     if metric.name == task.mcnemar and not any(np.isnan(run.outputs).any() for run in both):
-        right_a, right_b = (scores.predicted(run.outputs) == run.targets for run in both)
+        right_a, right_b = (scores.right(run.targets, run.outputs) for run in both)
         parts = (right_a & right_b, right_a & ~right_b, ~right_a & right_b, ~right_a & ~right_b)
         return McNemar(*(int(part.sum()) for part in parts))
     sides = [(np.asarray(run.outputs, np.float64), threshold_of(result))

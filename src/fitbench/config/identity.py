@@ -173,7 +173,7 @@ def other_argument(config: Config, recorded: Mapping[str, Any]) -> str:
 
 
 def has_own_arguments(config: Config) -> bool:
-    """Whether code of the user's, or Keras's losses and callbacks, have arguments that `other_argument` compares."""
+    """Whether the configuration has arguments that `other_argument` compares."""
     return bool(_own_arguments(plain(config)))
 
 

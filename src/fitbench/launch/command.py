@@ -181,7 +181,7 @@ class Task(ABC):
             self.failure = FitbenchError(cannot_write(error))
 
     def take(self, config: Config) -> None:
-        """Take a single run with this configuration, unless its folder would change."""
+        """Take a single run with this configuration. `hydra.job.chdir=true` is refused."""
         refuse_chdir(HydraConfig.get())
         if text := advice(config):
             write_note(text)
