@@ -59,7 +59,7 @@ ChosenRuns = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN",
-        help=f"run folders, run_ids or unambiguous parts; a folder stands for all runs in it; {AT_NAMES}",
+        help=f"run folders, run_ids or unambiguous parts; a folder or a study stands for all runs in it; {AT_NAMES}",
     ),
 ]
 ChosenStudy = Annotated[str | None, typer.Option(metavar="NAME", help="only runs of this study")]
@@ -229,7 +229,7 @@ def trash(
     outputs: Outputs = Path("outputs"),
     format: TableOrJson = "table",
 ) -> None:
-    """Put runs away, so that no command shows them: fitbench trash outputs/old_study. They can be restored.
+    """Put runs away, so that no command shows them: fitbench trash old_study. They can be restored.
 
     They are moved to outputs/.trash, with the time, their study and their
     name. The files of a search go with the last run of its study; other files

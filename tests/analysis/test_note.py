@@ -53,6 +53,8 @@ def test_a_filter_chooses_runs_and_an_empty_text_removes_the_note(call, runs):
     assert (status, [read_notes(run).note for run in runs]) == (0, ["all of seed 0", "", "all of seed 0"])
     call("note", runs[0].parent, "--add", "x")  # a study stands for all runs in it
     assert [read_notes(run).tags for run in runs] == [("x",), ("x",), ()]
+    assert call("note", "a b", "--where", "seed == 1", "--remove", "x")[0] == 0  # so does its name
+    assert [read_notes(run).tags for run in runs] == [("x",), (), ()]
     assert call("note", "--study", "c", "")[0] == 0
     assert [read_notes(run).note for run in runs] == ["all of seed 0", "", ""]
     status, _, err = call("note", "--where", "seed == 9", "--add", "y")

@@ -30,7 +30,7 @@ def here(tmp_path: Path) -> list[str]:
 
 
 def test_a_study_is_put_away_listed_and_restored_by_its_time(call, runs, tmp_path):
-    status, out, err = call("trash", "outputs/old")
+    status, out, err = call("trash", "old")
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "Put in the trash: 3 runs"

@@ -11,7 +11,7 @@ from fitbench.analysis.frame import load_runs, say_unread
 from fitbench.analysis.studies import Which, fitting, of_named_studies
 from fitbench.errors import RequestError
 from fitbench.record.folder import LeftOut, is_run, run_folders
-from fitbench.record.naming import check_name, find_run
+from fitbench.record.naming import check_name, find_folder
 from fitbench.text import counted
 
 
@@ -20,7 +20,7 @@ class Choice:
     """How a person chooses runs on the command line.
 
     Attributes:
-        names: run folders, run_ids or parts of them, and folders, which stand for all runs below them.
+        names: run folders, run_ids or parts of them, and folders and studies, which stand for all runs in them.
         which: a filter of these runs and their study; without names, of all runs in `outputs`.
         outputs: where the names of runs are looked for.
     """
@@ -50,7 +50,7 @@ def chosen_runs(choice: Choice) -> list[Path]:
     """
     choice.which.check()
     names = [check_name(name) for name in choice.names]
-    folders = [path if (path := Path(name)).is_dir() else find_run(name, choice.outputs) for name in names]
+    folders = [find_folder(name, choice.outputs) for name in names]
     return below(folders or [choice.outputs], choice)
 
 
