@@ -171,6 +171,15 @@ def test_the_study_is_a_column_where_there_are_several(grid, make_run, listed):
     assert [row["study"] for row in records(listed(grid, where="study == 'other'", format="csv"))] == ["other"]
 
 
+def test_a_setting_that_repeats_a_column_is_none(make_run, outputs, listed):
+    make_run("data=mnist_5k")
+    make_run("data=digits")
+    _, head, *_ = listed(outputs).splitlines()
+    assert re.split(r" {3,}", head)[1:3] == ["run_id", "data"]
+    assert "source" not in head
+    assert {row["data.source"] for row in records(listed(outputs, format="csv"))} == {"mnist_5k", "digits"}
+
+
 def test_one_run_is_listed_with_nothing_said_to_be_the_same(make_run, listed):
     text = listed(make_run())
     assert "The same" not in text
@@ -559,13 +568,13 @@ def test_a_table_in_a_file_is_clipped_and_csv_is_not(make_run, outputs, listed):
     make_run("seed=0")
     folder = make_run("seed=1")
     result = json.loads((folder / "result.json").read_text())
-    result["config"]["model"] |= {f"text{i}": "x" * 9_000 for i in range(300)}
+    result["config"]["model"] |= {f"text{i}": f"{i}" + "x" * 9_000 for i in range(300)}
     (folder / "result.json").write_text(json.dumps(result))
     text = listed(outputs)
     assert max(map(len, text.splitlines()[1:-2])) <= 160
     assert re.search(r"^Not shown: text.* and 2\d\d more; --columns NAMES or --format csv", text, re.MULTILINE)
     text = listed(outputs, columns="run_id,text1")
-    assert "x" * 199 + "…" in text
+    assert "1" + "x" * 198 + "…" in text
     assert "x" * 200 not in text
     assert "x" * 9_000 in listed(outputs, format="csv")
 

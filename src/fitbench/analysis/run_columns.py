@@ -83,7 +83,7 @@ def _keys(runs: pd.DataFrame) -> list[str]:
 def usual_columns(runs: pd.DataFrame) -> tuple[list[str], list[str]]:
     """What a person sees without --columns, and the most needed of these columns, which a terminal drops last.
 
-    They are what tells the runs apart, the results that matter most, and what else varies.
+    They are what tells the runs apart, the results that matter most, and what else varies and repeats no column.
     """
     study, keys = _study(runs), _keys(runs)
     results = [PRIMARY] if runs["primary"].nunique() > 1 else primary_columns(runs)
@@ -94,6 +94,7 @@ def usual_columns(runs: pd.DataFrame) -> tuple[list[str], list[str]]:
     progress, tags, note = (_with_values(runs, names) for names in (["fold", EPOCH, LEFT], ["tags"], ["note"]))
     results = _with_values(runs, [*results, "metrics.test_loss", "timing.seconds"])
     varies = [readable(runs, name) for name in varying(runs)]
+    varies = [name for name in varies if not any(runs[name].equals(runs[key]) for key in keys)]
     names = ["state", *study, "run_id", *progress, *keys, *tags, *results, "age", *note, *varies]
     needed = list(dict.fromkeys([names[0], *needed, *names]))
     return list(dict.fromkeys(names)), sorted(needed, key=lambda name: runs[name].notna().mean() < SPARSE)
