@@ -187,6 +187,15 @@ def test_values_far_below_the_rest_are_shown_and_do_not_flatten_it(drawn):
     assert texts == sorted(set(texts))
 
 
+def test_a_value_below_all_finished_ones_is_no_further_than_the_axis_goes(drawn):
+    content = of_rates(0.1887, 0.89, 0.875, 0.8938, 0.8925)
+    content["trials"].append(trial(5, {"optimizer.learning_rate": 0.01}, 0.0712, state="pruned"))
+    (axes,) = drawn(content)[HISTORY].axes
+    assert axes.get_ylim()[0] < 0.0712
+    assert marks(axes, "pruned") == [(5, 0.0712)]
+    assert not marks(axes, "outside")
+
+
 def test_the_legend_shows_the_mark_of_pruned_trials_that_are_all_beyond_the_axis(drawn):
     content = of_rates(0.80, 0.82, 0.81)
     content["trials"].append(trial(3, {"optimizer.learning_rate": 0.01}, 0.1, state="pruned"))

@@ -103,9 +103,9 @@ def objective_axis(axes: Axes, search: Trials, objective: int) -> None:
 
 def draw_trials(axes: Axes, search: Trials, place: Place, objective: int = 0) -> dict[str, Artist]:
     """A mark for each trial, at the end of the axis where its value is beyond; gives what a legend says, by text."""
-    low, high = search.shown(objective)
+    low, high = axes.get_ylim()
     maximize = search.maximizes(objective)
-    end, beyond = axes.get_ylim()[0 if maximize else 1], "v" if maximize else "^"
+    end, beyond = (low, "v") if maximize else (high, "^")
     legend: dict[str, Artist] = {}
     outside = 0
     for trials, kind, text in (
