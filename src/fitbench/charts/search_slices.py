@@ -76,7 +76,7 @@ def _draw_slice(axes: Axes, search: Trials, key: str, objective: int) -> dict[st
     several = len(search.names) > 1
     best = [trial for trial in (search.best if several else search.best[:1]) if trial["number"] in places]
     if best:
-        heights = search.values(best, objective).clip(*search.shown(objective)).tolist()
+        heights = search.values(best, objective).clip(*axes.get_ylim()).tolist()
         handle = draw_marks(axes, search, list(zip(map(place, best), heights, strict=True)), "best")
         legend = {"Pareto front" if several else "best": handle, **legend}
     axes.xaxis.grid(False)

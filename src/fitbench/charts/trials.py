@@ -79,11 +79,6 @@ class Trials:
             return None
         return from_best(self.values(self.finished, objective).tolist(), self.maximizes(objective))
 
-    def shown(self, objective: int) -> Ends:
-        """The ends of what an axis of an objective shows."""
-        scale = self.scale(objective)
-        return scale.shown if scale else self.range(objective)
-
     def range(self, objective: int = 0) -> Ends:
         """The ends of what an axis shows of an objective: all of a cost, the better values of a metric."""
         finished, pruned = (self.values(trials, objective).tolist() for trials in (self.finished, self.pruned))
@@ -97,7 +92,7 @@ def objective_axis(axes: Axes, search: Trials, objective: int) -> None:
     if scale:
         fit_from_best(axes, scale, limits, MARGIN, TICKS + 2)
     else:
-        paper.fit(axes.yaxis, search.shown(objective), limits, MARGIN, most=TICKS)
+        paper.fit(axes.yaxis, search.range(objective), limits, MARGIN, most=TICKS)
     axes.set_ylabel(search.labels[objective])
 
 
