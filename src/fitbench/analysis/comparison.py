@@ -295,6 +295,8 @@ def _further(
     frame: pd.DataFrame, groups: Sequence[Group], keys: Sequence[str], names: Sequence[str]
 ) -> tuple[Further, ...]:
     """The groups by further metrics, in the same order."""
+    if not names:
+        return ()
     made = []
     measured = [request.measured(frame, name) for name in names]
     for metric, by_metric in zip(measured, group_each(frame, keys, measured), strict=True):

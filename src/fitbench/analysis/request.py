@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,8 @@ def default_part(frame: pd.DataFrame) -> str:
 
 def _of_searches(frame: pd.DataFrame) -> bool:
     """Whether the runs belong to studies of searches, and all have a validation part."""
-    studies = {Path(folder).parent for folder in frame["folder"]}
-    return not (frame["dataset.validation"] == 0).any() and all((study / SEARCH).is_file() for study in studies)
+    studies = set(map(os.path.dirname, frame["folder"]))
+    return not (frame["dataset.validation"] == 0).any() and all(Path(study, SEARCH).is_file() for study in studies)
 
 
 def keys(frame: pd.DataFrame, by: str | None) -> list[str]:
