@@ -80,6 +80,12 @@ def clean(text: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
 
 
+def natural_order(text: str) -> list[tuple[int, str] | str]:
+    """A key that sorts texts by the numbers in them: s2 before s10, and [64] before [128]."""
+    parts = re.split("([0-9]+)", text)
+    return [(len(part.lstrip("0")), part.lstrip("0")) if i % 2 else part for i, part in enumerate(parts)]
+
+
 def first_of(names: Iterable[object], most: int = 8) -> str:
     """The first names, cleaned, and how many more there are: 'a, b and 5 more'."""
     cleaned = [clean(name) for name in names]

@@ -495,6 +495,11 @@ def test_categories_stand_apart_with_their_runs_in_order_of_the_metric():
     assert axis.places[[0, 2]].mean() == pytest.approx(b)
 
 
+def test_lists_of_numbers_stand_in_the_order_of_the_numbers():
+    axis = scale("model.hidden", ["[128, 8]", "[8, 64]", "[16, 32]"], np.arange(3.0))
+    assert [text for _, text in axis.ticks] == ["[8, 64]", "[16, 32]", "[128, 8]"]
+
+
 def test_numbers_stand_in_order_and_by_decades_where_they_span_a_factor_of_ten():
     by_decades = scale("optimizer.learning_rate", [0.001, 0.01, 0.1], np.arange(3.0)).places
     assert by_decades[1] - by_decades[0] == pytest.approx(by_decades[2] - by_decades[1])

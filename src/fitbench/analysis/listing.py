@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections import Counter
@@ -34,7 +33,7 @@ from fitbench.errors import RequestError
 from fitbench.formats import FORMATS, print_as
 from fitbench.record.folder import State
 from fitbench.record.newest import last_change
-from fitbench.text import check_format, console, first_of, shortened
+from fitbench.text import check_format, console, first_of, natural_order, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,13 +192,12 @@ def _ranks(values: pd.Series) -> pd.Series:
 
 
 def _order(value: Any) -> tuple[int, Any]:
-    """Numbers before dates before texts, and in texts s2 before s10."""
+    """Numbers before dates before texts, which are in `natural_order`."""
     if isinstance(value, (bool, int, float, np.number, np.bool_)):
         return 0, value
     if not isinstance(value, str):
         return 1, value
-    parts = re.split(r"([0-9]+)", value)
-    return 2, [(len(part.lstrip("0")), part.lstrip("0")) if i % 2 else part for i, part in enumerate(parts)]
+    return 2, natural_order(value)
 
 
 # -- what stands beside them -----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import numpy as np
 from fitbench.analysis.axes import LARGEST, axis_of, different, tick_texts
 from fitbench.analysis.telling import text
 from fitbench.record.reading import is_number
+from fitbench.text import natural_order
 
 DISTINCT = 12  # numbers of a column that get a tick of their own
 TICKS = 6  # about, where they do not
@@ -38,15 +39,15 @@ def scale(name: str, values: Sequence[Any], metric: np.ndarray) -> Scale:
     """The axis of a configuration column; `metric` is float [N].
 
     Numbers are in their order, by the rules of `analysis.axes`, and runs without a value stand below them. All else are
-    categories from the top, in alphabetical order. Where runs share a value, they would cross the axis at one point:
-    they are spread around it in the order of the metric, unless the numbers are many.
+    categories from the top, in `natural_order`. Where runs share a value, they would cross the axis at one point: they
+    are spread around it in the order of the metric, unless the numbers are many.
     """
     present = [value for value in values if not _is_absent(value)]
     if present and all(is_number(value) and abs(value) <= LARGEST for value in present):
         numbers = np.array([math.nan if _is_absent(value) else value for value in values], float)
         return _of_numbers(name, numbers, metric)
     texts = [ABSENT if _is_absent(value) else text(value) for value in values]
-    names = sorted(set(texts), key=lambda name: (name == ABSENT, name))
+    names = sorted(set(texts), key=lambda name: (name == ABSENT, natural_order(name)))
     centres = 1 - (np.arange(len(names)) + 0.5) / len(names)
     places, slots = _spread(np.array([centres[names.index(name)] for name in texts]), metric)
     return Scale(name, places, list(zip(centres.tolist(), names, strict=True)), slots)
