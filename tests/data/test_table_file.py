@@ -65,6 +65,15 @@ def test_quotes_spaces_and_blank_lines(tmp_path):
     assert values(frame) == {"a": [1, 2], "b c": ['x, "y"\nz', "w"], "d": [5, 6]}
 
 
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_a_blank_line_of_one_column_is_a_row_without_a_value(tmp_path, end):
+    lines = ["", "x", "1.5", "", "  ", '""', "2.5", "", ""]
+    frame = read(tmp_path, end.join(lines))
+    assert values(frame.fillna(0)) == {"x": [1.5, 0, 0, 0, 2.5]}
+    assert frame.attrs["notes"] == ["a blank line above a value is a row without one"]
+    assert read(tmp_path, end.join(["x", "1.5", "2.5", "", ""])).attrs["notes"] == []
+
+
 @pytest.mark.parametrize("blank", ["\r", "\n", "\r\n"])
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
 def test_line_ends_do_not_change_what_is_read(tmp_path, end, blank):

@@ -450,6 +450,18 @@ def test_exported_program_reads_and_refuses_what_predict_does(exported_table, ta
     assert [note for note in notes if "commas" in note] == [f"{path}: {note}" for note in frame.attrs["notes"]]
 
 
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_a_blank_line_of_one_column_is_a_row_for_the_exported_program_too(exported_table, end):
+    divided = program_in(exported_table, "inputs").divided
+    assert divided(end.join(["", "x", "1.5", "", "  ", '""', "2.5", "", ""]))[1] == [
+        ["x"],
+        ["1.5"],
+        *[[""]] * 3,
+        ["2.5"],
+    ]
+    assert divided(end.join(["", "x,y", "1,2", "", "3,4", ""]))[1] == [["x", "y"], ["1", "2"], ["3", "4"]]
+
+
 @pytest.mark.parametrize("number", ["396.939", "396,939", "1.915.000"])
 def test_numbers_that_can_be_read_in_two_ways_are_refused_once(exported_table, table_runs, tmp_path, number):
     program, columns = program_in(exported_table, "inputs"), open_run(table_runs[CLASSIFICATION]).inputs.columns

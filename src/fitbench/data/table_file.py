@@ -7,7 +7,7 @@ import io
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -84,8 +84,11 @@ def _read_text(file: BinaryIO) -> pd.DataFrame:
     check_memory(file, TIMES_IN_MEMORY * os.fstat(file.fileno()).st_size, FEWER)
     content, notes = _as_utf8(file.read())
     separator, names = _layout(content)
-    if _RETURN_ALONE.search(content):
-        content = _with_equal_line_ends(content, separator)
+    if len(names) == 1:
+        content, blank = _with_quoted_blanks(content, separator)
+        notes += ["a blank line above a value is a row without one"] * blank
+    elif _RETURN_ALONE.search(content):
+        content = _written_anew(_reader(content, separator), separator)
     frame = _fields(content, separator, names)
     kinds = "iuf" if _LEADING_ZERO_IN_FILE.search(content) else "f" if separator == ";" else ""
     as_written = frame.select_dtypes("category")
@@ -111,14 +114,23 @@ def _read_text(file: BinaryIO) -> pd.DataFrame:
     return frame
 
 
-def _with_equal_line_ends(content: bytes, separator: str) -> bytes:
-    """A text file in which `\\r\\n` ends every line. Texts in quotes stay as they are.
+def _written_anew(rows: Iterable[list[str]], separator: str) -> bytes:
+    """These rows as a text file in which `\\r\\n` ends every line. Texts in quotes stay as they are.
 
     After a blank line that `\\r` ends, pandas drops the separator of an empty first field.
     """
     lines = io.StringIO(newline="")
-    csv.writer(lines, delimiter=separator).writerows(_reader(content, separator))
+    csv.writer(lines, delimiter=separator).writerows(rows)
     return lines.getvalue().encode()
+
+
+def _with_quoted_blanks(content: bytes, separator: str) -> tuple[bytes, bool]:
+    """A table of one column with `""` on lines that are blank, which pandas skips, and whether there are any.
+
+    A missing value of such a table is a blank line. Blank lines above the name and behind the last value are none.
+    """
+    rows = list(_reader(content.strip(b"\r\n"), separator))
+    return _written_anew((row or [""] for row in rows), separator), [] in rows
 
 
 def _fields(content: bytes, separator: str, names: list[str], **settings: Any) -> pd.DataFrame:

@@ -54,12 +54,15 @@ def divided(text: str) -> tuple[str, list[list[str]]]:
     first = next((line for line in text.splitlines() if line.strip()), "")
     problems = []
     for separator in sorted(filter(first.count, ",;\t|"), key=first.count, reverse=True) or ",":
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+        content = io.StringIO(text.rstrip("\r\n"), newline="")
+        reader = csv.reader(content, delimiter=separator, skipinitialspace=True, strict=True)
         lines: list[list[str]] = []
         try:
-            for fields in filter(None, reader):
-                lines.append([field.strip() for field in fields])
-                if len(fields) != len(lines[0]):
+            for fields in reader:
+                if not fields and (not lines or len(lines[0]) > 1):
+                    continue
+                lines.append([field.strip() for field in fields or [""]])  # a blank line of one column is a row
+                if len(lines[-1]) != len(lines[0]):
                     raise ValueError(
                         f"line {reader.line_num} has {len(fields)} fields, separated by {separator!r}; the first line "
                         f"has {len(lines[0])}"
