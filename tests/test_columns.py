@@ -213,6 +213,7 @@ def test_tex_spells_what_latex_would_read():
         r"a\textbackslash{}b\{c\}\$\&\#\%\_\textasciicircum{}\textasciitilde{}\textless{}\textgreater{}\textbar{}"
     )
     assert tex("LeNet-5 --- é 数 2±1") == r"LeNet-5 {-}{-}{-} é ? 2$\pm$1"
+    assert tex("\u03b1=ω, Σς") == r"$\alpha$=$\omega$, $\Sigma$$\varsigma$"
 
 
 @pytest.mark.parametrize(

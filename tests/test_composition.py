@@ -391,6 +391,13 @@ def test_error_of_other_code_is_no_wrong_request(fail, message):
         fail()
 
 
+def test_a_table_of_scikit_learn_that_is_taken_for_a_choice_is_told_how_it_is_chosen(composer):
+    with pytest.raises(
+        RequestError, match=r"data=iris: there is no such .* Did you mean data=sklearn data\.name=iris\?"
+    ):
+        composer.configuration(["data=iris"])
+
+
 def test_a_data_set_is_composed_whatever_the_model_takes(composer):
     choice = ["data.path=a.npz", "data.inputs=tokens"]
     assert composer.data("npz", choice).kind == "tokens"

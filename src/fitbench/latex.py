@@ -23,6 +23,16 @@ TEX = {
     "\N{LEFT DOUBLE QUOTATION MARK}": "``", "\N{RIGHT DOUBLE QUOTATION MARK}": "''",
 }  # fmt: skip
 FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{"  # a wide table becomes smaller
+GREEK = {
+    chr(first + place): rf"$\{name}$"
+    for first, names in (
+        (0x3B1, "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi - pi rho varsigma sigma tau "
+                "upsilon phi chi psi omega"),
+        (0x391, "- - Gamma Delta - - - Theta - - Lambda - - Xi - Pi - - Sigma - Upsilon Phi - Psi Omega"),
+    )
+    for place, name in enumerate(names.split())
+    if name != "-"
+}  # fmt: skip
 LATIN = ("\N{LATIN CAPITAL LETTER A WITH GRAVE}", "\N{LATIN SMALL LETTER Z WITH CARON}")
 
 
@@ -144,7 +154,7 @@ def _number(number: re.Match[str], behind: str, mark: Mark) -> str:
 
 
 def tex(text: str) -> str:
-    """Text that LaTeX sets as it is. Letters beyond Latin, which its usual fonts lack, become '?'."""
+    """Text that LaTeX sets as it is. Letters that its usual fonts lack, as Cyrillic ones, become '?'."""
     return re.sub("--+|.", lambda match: _tex(match[0]), clean(text))
 
 
@@ -154,7 +164,7 @@ def _tex(text: str) -> str:
         return TEX[text]
     if text.startswith("--"):
         return "{-}" * len(text)
-    return text if text.isascii() or LATIN[0] <= text <= LATIN[1] else "?"
+    return GREEK.get(text) or (text if text.isascii() or LATIN[0] <= text <= LATIN[1] else "?")
 
 
 _SIGNED = re.compile(r"((?<!\S)[+-]\d[\d.,]*\d|(?<!\S)[+-]\d)(?!\S)")

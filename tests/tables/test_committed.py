@@ -99,6 +99,18 @@ def test_write_keeps_runs_of_rows_and_names_those_it_drops(committed, composed, 
     assert len(outcomes(committed, written)[0].values) == 5  # the table has no seed 7
 
 
+def test_write_loses_no_result_of_a_row_whose_settings_have_changed(committed, composed, measure):
+    path = committed.folder / "results.csv"
+    known = [replace(one, config_id="00000000") for one in results_file.read_csv(path)[:4]]
+    path.write_text(results_file.as_csv(known))
+    records = measured.read_runs(committed, composed(committed))
+    with pytest.raises(RequestError, match=r"results\.csv has 4 runs of 'softmax' with other settings, .* give --run"):
+        with_kept(committed, records, composed(committed))
+    measure(committed, "softmax", {0: 0.9})
+    records = measured.read_runs(committed, composed(committed))
+    assert [one.value for one in with_kept(committed, records, composed(committed)) if one.value] == [0.9]
+
+
 def test_a_mixed_page_says_the_same_as_the_file_it_is_made_of(committed, composed, measure):
     from fitbench.tables.record import readme
 
@@ -144,7 +156,9 @@ def test_a_damaged_file_is_one_clear_error(committed, tmp_path, damage, message)
     with pytest.raises(FitbenchError) as error:
         with_committed(committed, [], {})
     assert f"{path}: {message}" in str(error.value)
-    assert str(error.value).endswith("restore it from git")
+    assert str(error.value).endswith(
+        "restore it from git, or remove it: fitbench table --write writes it anew, from the run folders"
+    )
 
 
 @pytest.mark.parametrize("option", ["run", "dry_run", "write"])

@@ -48,7 +48,7 @@ def test_each_line_has_a_row_with_claims_and_a_row_with_measurements_and_signs(p
 
 def test_each_metric_has_a_matrix(plain):
     assert len(plain) == 2
-    assert row_below(plain[1], "FCN")[1] == "0.83 ± 0.00 +"
+    assert row_below(plain[1], "FCN")[1] == "0.834 ± 0.001 +"
 
 
 def test_ranks_are_over_the_columns_in_which_every_line_has_a_value_and_ties_share_theirs(accuracy):
@@ -115,9 +115,9 @@ def test_parts_of_the_data_are_in_one_matrix_unless_a_cell_has_several(matrix, m
     assert len(blocks(matrix, [*accuracies, other])) == 2
 
 
-def test_decimals_are_those_of_the_claims(matrix, matrix_outcomes):
+def test_decimals_are_those_of_the_claims_and_of_shares_at_least_three(matrix, matrix_outcomes):
     [one, two] = blocks(matrix, matrix_outcomes)
-    assert (one.digits, two.digits) == (1, 2)
+    assert (one.digits, two.digits) == (1, 3)  # of shares one more than of the claims
     unclaimed = replace(matrix_outcomes[0], row=replace(matrix_outcomes[0].row, claim=None))
     assert blocks(matrix, [unclaimed])[0].digits == unclaimed.row.measure.unit.digits
 

@@ -78,6 +78,16 @@ def test_macro_f1_in_percent(table_of, measure, look, composed):
     assert "The tolerance is 0.5." in page
 
 
+def test_the_note_says_of_which_metric_a_row_has_a_larger_tolerance(define):
+    units = {"accuracy": ("accuracy", 0.02), "macro_f1": ("value", 0.01)}
+    two = [{"metric": name, "unit": unit, "tolerance": tolerance} for name, (unit, tolerance) in units.items()]
+    row = {"claimed": {"accuracy": "0.9", "macro_f1": "0.9"}, "overrides": ["model=mlp"]}
+    rows = [{**row, "label": "many"}, {**row, "label": "few", "test_examples": 10, "overrides": ["model=softmax"]}]
+    table = read(define(rows, metrics=two, metric=..., unit=..., tolerance=...))
+    text = rendering.rule(table, [])
+    assert "The tolerance is 0.02 (accuracy), or one test example where that is more; 0.01 (macro F1)." in text
+
+
 def test_a_metric_of_the_users_in_its_own_unit(own_metric, table_of, measure, look):
     table = table_of(["-0.05", "0.1"], metric="kappa", unit="value", tolerance=0.2, overrides=["data=digits", KAPPA])
     claim = table.rows[0].claim

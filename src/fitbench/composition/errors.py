@@ -14,6 +14,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from fitbench.composition.overrides import for_own_data
 from fitbench.config.builders import SUPPLIED
+from fitbench.config.data_sections import KNOWN_TASKS
 from fitbench.config.errors import HIDDEN, deeper, nearest, no_such_key
 from fitbench.config.optimizer_section import Optimizer
 from fitbench.config.signatures import Parameter, signature_of
@@ -99,7 +100,9 @@ def _about_file(error: BaseException) -> str | None:
     name = path.removeprefix(f"{group}/")
     choices = ", ".join(error.options)
     own = ""
-    if group == "data" and (overrides := for_own_data(name) or ("/" in name and f"data=npz data.path={name}")):
+    if group == "data" and name in KNOWN_TASKS:
+        own = f". Did you mean data=sklearn data.name={name}?"
+    elif group == "data" and (overrides := for_own_data(name) or ("/" in name and f"data=npz data.path={name}")):
         own = f"; for data of your own: {overrides}"
     near = nearest(name.rpartition("/")[2], error.options)
     places = "--config-dir FOLDER, or of config_dir in pyproject.toml"

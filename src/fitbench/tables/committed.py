@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fitbench.config import Config, config_id
-from fitbench.errors import FitbenchError
+from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.folder import State
 from fitbench.tables.definition import Table
 from fitbench.tables.measured import check_definitions, read_runs
@@ -93,6 +93,7 @@ def with_kept(table: Table, records: Sequence[Record], configurations: Mapping[s
 
     Raises:
         FitbenchError: results.csv is damaged, or has columns that only a newer version knows.
+        RequestError: a row would lose what results.csv has of it, and has no run of its configuration.
     """
     committed, path = read_committed(table), table.folder / FILE
     if committed and (unknown := unknown_columns(path)):
@@ -112,7 +113,13 @@ def with_kept(table: Table, records: Sequence[Record], configurations: Mapping[s
         elif _value_of(record) not in own:
             label = record.row if record.row in map(clean, of_rows) else of_rows[0]
             kept.setdefault((label, _value_of(record)), replace(record, row=label))
+    finished = {clean(record.row) for record in records if record.state == State.finished.value}
     for (label, identity), of_row in dropped.items():
+        if label not in finished and label in map(clean, configurations):
+            raise RequestError(
+                f"{path} has {counted(len(of_row), 'run')} of {label!r} with other settings, and there is none with "
+                "those of now; give --run first, or remove their lines from the file"
+            )
         sys.stderr.write(
             f"fitbench: {FILE}: no row has the configuration {identity} of {clean(label)!r} now; its "
             f"{counted(len(of_row), 'run')} {'is' if len(of_row) == 1 else 'are'} left out\n"

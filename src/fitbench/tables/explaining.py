@@ -34,7 +34,18 @@ def check(rows: Sequence[Row]) -> None:
         if other is row:
             raise RequestError(f"{where}, the row itself")
         if other.claim != row.claim or not other.measured:
-            raise RequestError(f"{where}; that row has another claim; a row is explained by one with the same claim")
+            raise RequestError(f"{where}, {_difference(other, row)}; a row is explained by one with the same claim")
+
+
+def _difference(other: Row, row: Row) -> str:
+    """Why a row cannot explain another."""
+    if not other.measured:
+        return "which is not measured"
+    if other.claim is None or row.claim is None:
+        return "and one of the two states no claim"
+    names = {"printed": "claimed", "test_examples": "test_examples", "test_set": "test_set", "trainings": "trainings"}
+    stated = [(key, getattr(other.claim, name), getattr(row.claim, name)) for name, key in names.items()]
+    return " and ".join(f"whose {key} is {theirs}, not {ours}" for key, theirs, ours in stated if theirs != ours)
 
 
 def with_explaining(whole: Table, chosen: Table) -> Table:

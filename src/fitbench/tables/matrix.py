@@ -75,9 +75,10 @@ class Block:
 
     @property
     def digits(self) -> int:
-        """Decimals of measured values: those of the claims, or what the list of rows has where nothing is claimed."""
+        """Decimals of measured values: those of the claims, but at most one fewer than a list of rows has."""
         claimed = [outcome.row.claim.digits for outcome in self.outcomes if outcome.row.claim is not None]
-        return max(claimed, default=self.outcomes[0].row.digits)
+        row = self.outcomes[0].row
+        return max(*claimed, row.measure.unit.digits - 1) if claimed else row.digits
 
     @cached_property
     def claimed(self) -> Side:

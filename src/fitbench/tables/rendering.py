@@ -221,11 +221,15 @@ def _tolerances(table: Table) -> str:
     for measure in table.measures:
         known = least.setdefault(measure.unit.heading, measure)
         least[measure.unit.heading] = min(known, measure, key=lambda each: each.tolerance)
-    texts = [measure.printed_tolerance for measure in least.values()]
-    if len(least) > 1:
-        texts = [f"{text} ({heading})" for text, heading in zip(texts, least, strict=True)]
-    larger = any(measure.tolerance > least[measure.unit.heading].tolerance for measure in table.measures)
-    return f"The tolerance is {', '.join(texts)}{', or one test example where that is more' * larger}."
+    larger = {
+        measure.unit.heading for measure in table.measures if measure.tolerance > least[measure.unit.heading].tolerance
+    }
+    texts = [
+        f"{measure.printed_tolerance}{f' ({heading})' * (len(least) > 1)}"
+        f"{', or one test example where that is more' * (heading in larger)}"
+        for heading, measure in least.items()
+    ]
+    return f"The tolerance is {'; '.join(texts)}."
 
 
 # -- formats ----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from fitbench.errors import FitbenchError
 from fitbench.text import clean
 
 FILE = "results.csv"
-REMEDY = "fitbench table --write writes this file; restore it from git"
+REMEDY = "restore it from git, or remove it: fitbench table --write writes it anew, from the run folders"
 NEEDED = ("row", "config_id", "seed", "state", "value")  # columns of every results.csv
 MISSING, DAMAGED, NOT_EVALUATED, UNDEFINED = "missing", "damaged", "not evaluated", "undefined"
 
