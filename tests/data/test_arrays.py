@@ -208,10 +208,10 @@ def test_pickled_objects_are_refused(read):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"max_value": 1, "inputs": "series"}, "data.max_value=1 is for images; the examples of data="),
+        ({"max_value": 1, "inputs": "series"}, "data.max_value=1 is for images; the examples of "),
         (
             {"vocabulary": 9, "inputs": "arrays"},
-            "data.vocabulary=9 is for sequences of tokens; the examples of data=a are arrays",
+            "data.vocabulary=9 is for sequences of tokens; the examples of a are arrays",
         ),
         (
             {"vocabulary": 9, "max_value": 1},
@@ -223,7 +223,7 @@ def test_pickled_objects_are_refused(read):
         ),
         (
             {"inputs": "tokens", "standardize": "channel"},
-            "data.standardize=channel is for series or arrays; the examples of data=",
+            "data.standardize=channel is for series or arrays; the examples of ",
         ),
         ({"inputs": "arrays", "preprocess": "deskew"}, "data.preprocess=deskew is for images"),
     ],

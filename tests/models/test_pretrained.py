@@ -102,7 +102,7 @@ def test_every_application_of_keras_may_be_named():
         ("model.weights=''", "model.weights is ''; it must be imagenet, or the path of a file of weights, or null"),
         ("model.image_size=[32]", r"model.image_size is \[32\]; it must be \[height, width\], each from 1 to 4096"),
         ("model.dropout=1", "model.dropout is 1"),
-        ("data=boston_housing", "model=pretrained takes images, but the examples of data=boston_housing are rows"),
+        ("data=boston_housing", "model=pretrained takes images, but the examples of boston_housing are rows"),
     ],
 )
 def test_wrong_setting_is_refused_before_data_are_read(override, message):

@@ -118,19 +118,19 @@ def test_arrays_are_series_if_they_have_steps_and_perhaps_channels():
         (
             "lstm",
             IMAGES,
-            "model=lstm takes series, sequences of tokens or arrays, but the examples of data=mine are images; set "
+            "model=lstm takes series, sequences of tokens or arrays, but the examples of mine are images; set "
             "model=lenet5 or model=mlp",
         ),
         (
             "mlp",
             TOKENS,
-            "model=mlp takes images, rows of a table, series or arrays, but the examples of data=mine are sequences of "
+            "model=mlp takes images, rows of a table, series or arrays, but the examples of mine are sequences of "
             "tokens; set model=lstm or data.inputs=arrays, if the numbers are not tokens",
         ),
         (
             "lenet5",
             TOKENS,
-            "model=lenet5 takes images, but the examples of data=mine are sequences of tokens; set model=lstm",
+            "model=lenet5 takes images, but the examples of mine are sequences of tokens; set model=lstm",
         ),
     ],
 )

@@ -184,7 +184,7 @@ def test_shortest_series_that_time_cnn_takes(build):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_model_of_series_is_refused_for_a_table_before_data_are_read(configure, model):
-    with pytest.raises(RequestError, match=f"model={model} takes series or arrays, but the examples of data=houses"):
+    with pytest.raises(RequestError, match=f"model={model} takes series or arrays, but the examples of houses"):
         configure("data=csv", "data.path=/nowhere/houses.csv", "data.target=price", f"model={model}")
 
 

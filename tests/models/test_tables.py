@@ -241,7 +241,7 @@ def test_model_for_images_is_refused_for_a_table_before_data_are_read(configure,
     with pytest.raises(RequestError) as caught:
         configure("data=csv", "data.path=/nowhere/houses.csv", "data.target=price", f"model={model}")
     assert str(caught.value) == (
-        f"model={model} takes images, but the examples of data=houses are rows of a table; "
+        f"model={model} takes images, but the examples of houses are rows of a table; "
         "set model=mlp or model=linear"
     )
 
@@ -250,7 +250,7 @@ def test_model_for_images_is_refused_for_a_table_before_data_are_read(configure,
 def test_model_for_images_is_refused_for_data_that_turn_out_to_be_a_table(configure, model):
     config = configure(f"model={model}")
     data = table(task=CLASSIFICATION, outputs=2)
-    with pytest.raises(RequestError, match="takes images, but the examples of data=made are rows of a table"):
+    with pytest.raises(RequestError, match="takes images, but the examples of made are rows of a table"):
         building.build(config, data, Objective.of(config, data))
 
 
@@ -325,7 +325,7 @@ def test_users_model_without_columns_takes_the_rows_as_they_are(own):
     [
         ("other", "model=other takes examples of 5; those of data=made are rows of 4 columns"),
         ("images", "model=images takes examples of anyxanyx1; those of data=made are rows of 4 columns"),
-        ("pixels", "model=pixels has the layer scaled for pixels, but the examples of data=made are rows of a table"),
+        ("pixels", "model=pixels has the layer scaled for pixels, but the examples of made are rows of a table"),
     ],
 )
 def test_users_model_for_other_inputs_is_refused(own, function, message):

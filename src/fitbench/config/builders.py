@@ -116,7 +116,7 @@ def check_takes(model: Mapping[str, Any], kind: str, data: str) -> None:
         ways.append("data.inputs=arrays, if the numbers are not tokens")
     raise RequestError(
         f"model={model['name']} takes {either([KINDS[each].plural for each in taken])}, but the examples of "
-        f"data={data} are {KINDS[kind].plural}; set {either(ways)}"
+        f"{data} are {KINDS[kind].plural}; set {either(ways)}"
     )
 
 

@@ -355,7 +355,7 @@ class Config(Section):
         Raises:
             RequestError: the message names the key.
         """
-        are = f"the examples of data={self.data.name} are {KINDS[kind].plural}"
+        are = f"the examples of {self.data.name} are {KINDS[kind].plural}"
         if kind != IMAGES and self.distortion.kind != "none":
             raise RequestError(f"distortion={self.distortion.kind} is for images; {are}; set distortion=none")
         for key, kinds in KEYS_OF_KINDS.items():

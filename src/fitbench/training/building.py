@@ -78,7 +78,7 @@ def _adapt(model: keras.Model, name: str, data: Dataset) -> None:
         if isinstance(layer, Standardize):
             if data.kind != IMAGES:
                 raise RequestError(
-                    f"model={name} has the layer {layer.name} for pixels, but the examples of data={data.name} are "
+                    f"model={name} has the layer {layer.name} for pixels, but the examples of {data.name} are "
                     f"{KINDS[data.kind].plural}; begin the model with fitbench.models.blocks.features"
                 )
             layer.adapt(data.x_train)

@@ -148,7 +148,7 @@ def solve(parts: Parts, network: Network) -> Trained:
     if parts.data.w_train is not None:
         raise RequestError(
             f"model={parts.config.model['name']} is computed by {target}, which takes no weights, but the examples of "
-            f"data={parts.data.name} have weights"
+            f"{parts.data.name} have weights"
         )
     solver = load_object(target, "model.solver")
     targets = parts.data.y_train[parts.kept]
