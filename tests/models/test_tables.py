@@ -241,8 +241,7 @@ def test_model_for_images_is_refused_for_a_table_before_data_are_read(configure,
     with pytest.raises(RequestError) as caught:
         configure("data=csv", "data.path=/nowhere/houses.csv", "data.target=price", f"model={model}")
     assert str(caught.value) == (
-        f"model={model} takes images, but the examples of houses are rows of a table; "
-        "set model=mlp or model=linear"
+        f"model={model} takes images, but the examples of houses are rows of a table; set model=mlp or model=linear"
     )
 
 
