@@ -10,7 +10,7 @@ import pytest
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record import processes, trash_moves
 from fitbench.record.folder import run_folders
-from fitbench.record.trash import BESIDE_RUNS, TRASH, in_trash_of, size, trained_anew, trashed
+from fitbench.record.trash import BESIDE_RUNS, TRASH, in_trash_of, size, study_files, trained_anew, trashed
 from fitbench.record.trash_moves import delete, put_away, restore
 
 
@@ -215,6 +215,27 @@ def test_beside_runs_only_the_files_of_a_search_are_moved_and_deleted(outputs, s
     assert delete(outputs, trashed(outputs)) == [outputs / TRASH / runs[0].time, outputs / TRASH / "mine"]
     assert content(searched) == [".git/HEAD", "thesis.tex"]
     assert content(outputs / TRASH) == [f"{runs[0].time}/first/thesis.tex"]
+
+
+def test_the_files_of_a_search_come_back_with_the_run_that_was_put_away_first(outputs, searched):
+    before = content(outputs)
+    put_away([searched / "a-s0"], outputs)
+    put_away([searched / "a-s1"], outputs)
+    second, first = trashed(outputs)
+    restore([first])
+    assert (searched / "search.journal").read_text() == "search.journal"
+    assert not study_files(second.study_folder)
+    restore([second])
+    assert content(outputs) == before
+
+
+def test_the_files_of_an_earlier_search_stay_when_a_later_run_of_its_study_comes_back(outputs, searched):
+    put_away([searched / "a-s0", searched / "a-s1"], outputs)
+    (searched / "a-s2").mkdir()
+    (searched / "a-s2/config.yaml").write_text("study: first\n")
+    [later] = put_away([searched / "a-s2"], outputs)
+    restore([later])
+    assert not study_files(searched)
 
 
 def test_the_files_of_a_search_have_these_names():

@@ -223,7 +223,7 @@ def restore(runs: Sequence[Trashed]) -> list[Path]:
     """Move runs back to where they were; gives files of searches that stay in the trash.
 
     The files of the search come first: they are in the trash with a run, and if this process is killed they are not
-    left there alone.
+    left there alone. Those that went with a run put away later come back with the first run of their study.
 
     Raises:
         RequestError: a run is there again, or two runs were at one place. Nothing has been moved.
@@ -233,6 +233,10 @@ def restore(runs: Sequence[Trashed]) -> list[Path]:
     stay = []
     for source, target in {run.study_folder: run.study_home for run in runs}.items():
         stay += _move_search(source, target)
+    for run in runs:
+        if not study_files(run.study_home):
+            for source in _later(run)[:1]:
+                _move_search(source, run.study_home)
     moved = 0
     for run in runs:
         if run.is_search:
@@ -244,6 +248,12 @@ def restore(runs: Sequence[Trashed]) -> list[Path]:
         moved += 1
     _remove_empty(runs)
     return stay
+
+
+def _later(run: Trashed) -> list[Path]:
+    """The folders of the study in the trash with files of a search, of which runs were put away later than this one."""
+    times = [folder for folder in folders(run.trash) if folder.name > run.time]
+    return [folder / run.study for folder in times if study_files(folder / run.study)]
 
 
 def _check_homes(runs: Sequence[Trashed]) -> None:
