@@ -22,8 +22,10 @@ from fitbench.columns import (
     selected,
     wrapped,
 )
-from fitbench.latex import latex, tex
+from fitbench.latex import GREEK, TEX, latex, tex
 from fitbench.markdown import as_markdown, escaped, markdown
+
+from .latex import compiled, needs_latex
 
 
 def test_columns_are_dropped_where_the_terminal_is_narrow():
@@ -231,6 +233,12 @@ def test_tex_spells_what_latex_would_read():
 )
 def test_latex_sets_the_sign_of_a_number_as_one(cell, code):
     assert f"  {code} \\\\\n" in latex([Table("", [Column("n", [cell, "a text"])])])
+
+
+@needs_latex
+def test_every_character_that_is_spelled_compiles(tmp_path):
+    texts = ["".join(TEX), "".join(GREEK), *map("".join, zip(TEX, GREEK, strict=False))]
+    compiled(tmp_path, latex([Table("all", [Column("n", texts, right=False)])]))
 
 
 def test_latex_has_a_table_for_each_and_names_the_packages_once():
