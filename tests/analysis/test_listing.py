@@ -511,6 +511,16 @@ def test_at_80_columns_keys_and_the_primary_metric_stay_and_other_metrics_go(mak
     assert re.search(r"│ +test_ +│", in_terminal(45, outputs).partition("├")[0])
 
 
+def test_at_80_columns_results_stay_that_few_runs_have(make_run, outputs, in_terminal):
+    make_run("training.batch_size=8")
+    for size in (16, 32, 64):
+        make_run(f"training.batch_size={size}", f"training.epochs={size}", "training.early_stopping.patience=2",
+                 f"training.early_stopping.min_delta=0.{size}", finished=False)  # fmt: skip
+    head = " ".join(in_terminal(80, outputs).partition("├")[0].split())
+    for name in ("run_id", "accuracy", "age", "epochs"):
+        assert f" {name} " in head
+
+
 def test_at_80_columns_runs_of_several_tasks_can_be_told_apart(grid, make_run, in_terminal, monkeypatch):
     for seed in range(2):
         folder = make_run("data=digits", f"seed={seed}", "study=houses")

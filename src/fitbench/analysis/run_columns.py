@@ -30,7 +30,7 @@ PIPED = 160  # columns of a table in a file or pipe, unless --columns is given
 CELLS = (40, 24, 16)  # characters of a text in a terminal: the first with which all columns fit, else the last
 PRIMARY = "primary value"  # of runs with several primary metrics: that of each on the test part, or else validation
 NAMING = ("data.name", "model.name")  # what a run_id says of a configuration before its config_id
-SPARSE = 0.5  # of the rows have a value in a column that a terminal drops before all others
+SPARSE = 0.5  # of the rows have a value in a setting that a terminal drops before the others
 LONGEST_CELL = 200  # characters of a cell or heading of a table, also where it is written to a file or pipe
 
 
@@ -90,14 +90,14 @@ def usual_columns(runs: pd.DataFrame) -> tuple[list[str], list[str]]:
     of_metrics = {metrics.split(name.removeprefix("metrics."))[1]: name for name in reversed(results)}
     naming = [name for name in NAMING if name in keys]
     first = ["run_id", *naming, *study] if PRIMARY in results else [*study, "run_id"]
-    needed = [*first, *_with_values(runs, ["fold", EPOCH]), *of_metrics.values(), "age", *keys]
+    needed = [*first, *_with_values(runs, ["fold", EPOCH]), *of_metrics.values(), "age"]
     progress, tags, note = (_with_values(runs, names) for names in (["fold", EPOCH, LEFT], ["tags"], ["note"]))
     results = _with_values(runs, [*results, "metrics.test_loss", "timing.seconds"])
     varies = [readable(runs, name) for name in varying(runs)]
     varies = [name for name in varies if not any(runs[name].equals(runs[key]) for key in keys)]
     names = ["state", *study, "run_id", *progress, *keys, *tags, *results, "age", *note, *varies]
-    needed = list(dict.fromkeys([names[0], *needed, *names]))
-    return list(dict.fromkeys(names)), sorted(needed, key=lambda name: runs[name].notna().mean() < SPARSE)
+    needed = [names[0], *needed, *sorted([*keys, *names], key=lambda name: runs[name].notna().mean() < SPARSE)]
+    return list(dict.fromkeys(names)), list(dict.fromkeys(needed))
 
 
 def is_missing(value: Any) -> bool:
