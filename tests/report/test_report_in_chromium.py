@@ -607,6 +607,12 @@ def test_a_whole_number_is_shown_as_it_is_and_another_one_in_six_digits(kappa):
     ]  # fmt: skip
 
 
+def test_a_metric_is_rounded_as_in_a_terminal(kappa):
+    values = [i / 32 for i in range(33)] + [i / 800 for i in range(0, 800, 7)] + [-0.90625, 123.25, 0.98]
+    written = kappa.js("return arguments[0].map((value) => written('metric', value, 4))", values)
+    assert written == [f"{value:.{4 if abs(value) < 100 else 1}f}" for value in values]
+
+
 def test_numbers_and_missing_values_of_a_mixed_column_are_compared_as_where_compares_them(kappa):
     words = ["x<0.2", "x>=0.15", "x=0.20", "x!=auto", "x=auto", "x!=0.15", "x<b", "y<5", "y!=5", "y!=auto"]
     kept = kappa.js(

@@ -42,6 +42,8 @@ function column(name) {
 
 // -- values as text ---------------------------------------------------------------------------------------------------
 
+const TIE = 60; // decimals, of which a number that is as near to two others has no more
+
 const WRITERS = {
   text: String,
   number: (value) => (typeof value === "number" ? inDigits(value, 6) : String(value)),
@@ -51,11 +53,18 @@ const WRITERS = {
     const size = Math.abs(value);
     const small = digits > 0 && size < 10 ** (1 - digits);
     if (size > 0 && (small || size >= 1e6)) return value.toExponential(2);
-    return value.toFixed(size >= 100 ? Math.min(digits, 1) : digits);
+    return fixed(value, size >= 100 ? Math.min(digits, 1) : digits);
   },
   seconds: duration,
   moment: (value) => age(Date.now() / 1000 - value),
 };
+
+// A number with so many decimals, as Python writes it: of two that are equally near, the one with an even last digit.
+function fixed(value, digits) {
+  const text = value.toFixed(digits);
+  const isTie = /^50*$/.test(value.toFixed(TIE).split(".")[1].slice(digits));
+  return isTie && Number(text.at(-1)) % 2 ? (value * (1 - Number.EPSILON)).toFixed(digits) : text;
+}
 
 function written(kind, value, digits) {
   return value === null || value === undefined ? ABSENT : WRITERS[kind](value, digits);
