@@ -43,19 +43,17 @@ def comparable(frame: pd.DataFrame, metric: str | None) -> list[Comparable]:
 
     Runs are in one set if they are of one task and were tested on the same examples, see `tested_on.signs`. A run that
     has not finished is in the set of the newest finished one with the same section `data`, else in one of this name.
-    Runs of all sets are compared in what is no metric, as parameters and seconds are.
 
     Args:
         frame: from `load_runs`, or a part of it.
-        metric: what is compared, as people name it; sets in which no run records it are left out.
+        metric: what is compared, as people name it; sets in which no run records it are left out. What every run has,
+            as parameters and seconds, leaves out none.
 
     Raises:
         RequestError: there are no runs.
     """
     if frame.empty:
         raise RequestError("there are no runs to compare")
-    if metric is not None and is_no_metric(frame, metric):
-        return [Comparable(frame, _only(frame["task"]), _only(frame["data.name"]), "")]
     sets = [frame.iloc[rows] for rows in _sets(frame)]
     if metric is not None:
         sets = [each for each in sets if records(each, metric)] or sets
@@ -67,11 +65,6 @@ def comparable(frame: pd.DataFrame, metric: str | None) -> list[Comparable]:
 def is_no_metric(frame: pd.DataFrame, metric: str) -> bool:
     """Whether people mean a quantity that every run has, whatever its task and data."""
     return any(metric in (each.column, each.name) for each in quantities_of(frame).values() if each.metric is None)
-
-
-def of_a_part(frame: pd.DataFrame, names: Sequence[str]) -> str | None:
-    """The first of these quantities that is a metric, by which runs of different data cannot be compared; else None."""
-    return next((name for name in names if not is_no_metric(frame, name)), None)
 
 
 def _only(column: pd.Series) -> str:
