@@ -180,6 +180,14 @@ def test_a_setting_that_repeats_a_column_is_none(make_run, outputs, listed):
     assert {row["data.source"] for row in records(listed(outputs, format="csv"))} == {"mnist_5k", "digits"}
 
 
+def test_tags_are_a_list_in_json(make_run, outputs, call, listed):
+    folder = make_run("seed=0")
+    call("note", folder, "--add", "b,paper")
+    make_run("seed=1")
+    assert [row["tags"] for row in json.loads(listed(outputs, format="json"))] == [["b", "paper"], None]
+    assert [row["tags"] for row in records(listed(outputs, format="csv"))] == ['["b", "paper"]', ""]
+
+
 def test_one_run_is_listed_with_nothing_said_to_be_the_same(make_run, listed):
     text = listed(make_run())
     assert "The same" not in text

@@ -9,7 +9,7 @@ import pytest
 from fitbench import metrics
 from fitbench.errors import RequestError
 from fitbench.record import naming, newest
-from fitbench.record.naming import find_run
+from fitbench.record.naming import find_folder, find_run
 from fitbench.record.run_group import find_group
 
 
@@ -141,6 +141,17 @@ def test_the_name_of_a_study_says_how_a_run_of_it_is_named(outputs):
     for text in ("default", "default/", f"{outputs}/default"):
         with pytest.raises(RequestError, match=message.replace("default'", ".*default/?'")):
             find_run(text, outputs)
+
+
+def test_a_study_is_meant_where_a_folder_of_its_name_holds_no_runs(outputs, tmp_path_factory, monkeypatch):
+    here = tmp_path_factory.mktemp("here")
+    monkeypatch.chdir(here)
+    (here / "default").mkdir()
+    (here / "empty").mkdir()
+    assert find_folder("default", outputs) == outputs / "default"
+    assert find_folder("empty", outputs) == Path("empty")
+    bare_run(here, "default", "mnist-mlp-adam-00000000-s0")
+    assert find_folder("default", outputs) == Path("default")
 
 
 def test_without_an_outputs_folder_that_is_what_is_said(tmp_path):

@@ -132,10 +132,12 @@ def tags_text(value: str) -> str:
     return ", ".join(map(clean, json.loads(value)))
 
 
-def _plain(value: Any, quantity: Quantity | None) -> Any:
-    """A value in JSON's own types: counts without a point, times as result.json has them."""
+def _plain(name: str, value: Any, quantity: Quantity | None) -> Any:
+    """A value in JSON's own types: counts without a point, times as result.json has them, tags as a list."""
     if is_missing(value):
         return None
+    if name == "tags":
+        return json.loads(value)
     if isinstance(value, float):
         is_count = value.is_integer() and (quantity is None or not quantity.digits)
         return int(value) if is_count else value
@@ -162,7 +164,7 @@ def columns_of(
                 right=is_number,
                 spare=order[name] or None,
                 key=not is_number and name != PRIMARY,
-                values={} if for_people else {name: [_plain(value, quantities.get(name)) for value in values]},
+                values={} if for_people else {name: [_plain(name, value, quantities.get(name)) for value in values]},
                 styles=[STYLES.get(value, "") for value in values] if name == "state" else (),
             )
         )

@@ -74,14 +74,16 @@ def find_run(text: str, outputs: Path, finished: bool = False) -> Path:
 def find_folder(text: str | Path, outputs: Path) -> Path:
     """The folder of runs that is meant: a path, the name of a study in `outputs`, or a run as `find_run` finds it.
 
+    A path below which no runs are is not meant if there is such a study.
+
     Raises:
         RequestError: no folder fits, or several runs do.
     """
     text = str(text)
-    for folder in (Path(text), outputs / text):
-        if exists(folder):
-            return folder
-    return find_run(text, outputs)
+    found = [folder for folder in (Path(text), outputs / text) if exists(folder)]
+    if len(found) == 2 and next(iter(run_folders([text], [])), None) is None:
+        return found[1]
+    return found[0] if found else find_run(text, outputs)
 
 
 def _several(text: str, wanted: str, names: Sequence[str], runs: Mapping[str, str]) -> str:
