@@ -342,6 +342,15 @@ def test_groups_of_one_run_have_no_intervals_and_no_tests(make_run, tmp_path):
     assert metric["method"] == expected
 
 
+def test_groups_of_two_runs_have_no_intervals(make_run, tmp_path):
+    for seed in (0, 1):
+        for model in ("mlp", "softmax"):
+            make_run(f"model={model}", f"seed={seed}")
+    _, content = collected(tmp_path)
+    (metric,) = [metric for metric in content["groups"]["metrics"] if metric["name"] == ACCURACY.column]
+    assert metric["method"].startswith("Means over 2 runs each; an interval needs 3.")
+
+
 def test_a_column_of_tags_is_shown_where_a_run_has_one(sweep, tmp_path):
     frame = load_runs(tmp_path / "outputs")
     frame["tags"] = None

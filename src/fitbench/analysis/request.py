@@ -49,9 +49,11 @@ def newest_set(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
     newest, *others = comparable(frame, metric)
     if others:
         count = len(frame) - len(newest.frame)
+        has_own_name = newest.data not in ("", *(each.data for each in others))
+        advice = "--where \"data == '..'\"" if has_own_name else "--where with a setting in which they differ"
         write_note(
             f"runs on {clean(newest.label)}, the newest; {counted(count, 'run')} on other data or of other tasks "
-            f"{'is' if count == 1 else 'are'} left out; --where \"data == '..'\" selects others"
+            f"{'is' if count == 1 else 'are'} left out; {advice} selects others"
         )
     return newest.frame
 

@@ -13,6 +13,7 @@ from fitbench.analysis.group_notes import footnotes, notes
 from fitbench.analysis.groups import Group, group_each
 from fitbench.analysis.in_short import warnings
 from fitbench.analysis.series import axis_label, metric_label, with_capital
+from fitbench.analysis.statistics import FEWEST
 from fitbench.columns import Column
 from fitbench.metrics import PARTS
 from fitbench.quantities import Quantity
@@ -96,7 +97,9 @@ def _method(of: Compared) -> str:
     else:
         sizes = {group.sample.text for group in of.groups if group.values}
         line = f"Means over {sizes.pop()}{' each' * (len(of.groups) > 1)}" if len(sizes) == 1 else "Means"
-        line += ", with 95% intervals" + "; p is corrected after Holm" * bool(_of_tests(of, differences(of)))
+        has_intervals = any(group.summary.interval for group in of.groups)
+        line += ", with 95% intervals" if has_intervals else f"; an interval needs {FEWEST}"
+        line += "; p is corrected after Holm" * bool(_of_tests(of, differences(of)))
     return ". ".join(with_capital(each) for each in (line, *warnings(of, more=""))) + "."
 
 

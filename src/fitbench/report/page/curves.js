@@ -87,7 +87,7 @@ function groupCurves(root, frame, options) {
   const groups = new Set(visible.map((run) => data.groups.of[run]));
   const shown = (data.groups.curves[options.series.name] ?? []).filter((curve) => groups.has(curve.group));
   if (!shown.length) return runCurves(root, frame, options); // only the best groups have a curve
-  const banded = shown.length <= MOST_BANDS;
+  const banded = shown.length <= MOST_BANDS && shown.some(({ low }) => low.some((value) => value !== null));
   const values = shown
     .flatMap(({ mean, low, high, tails }) => [mean, ...(banded ? [low, high] : []), ...tails.map(([, v]) => v)])
     .flat();
