@@ -52,6 +52,7 @@ ORDER = (
     "fitbench.doctor",
     "fitbench.api",
     "hydra_plugins",
+    "fitbench.single_options",
     "fitbench.cli",
     "fitbench.__main__",
     "fitbench",  # the Python API, which no module imports

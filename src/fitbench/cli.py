@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fitbench.single_options import SingleOptions
+
 if TYPE_CHECKING:
     from fitbench.launch.summary import SweepSummary
 
@@ -684,6 +686,10 @@ def before_any_command(
     ] = False,
 ) -> None:
     """Handle options that stand before the command."""
+
+
+for _command in app.registered_commands:
+    _command.cls = SingleOptions
 
 
 def main() -> None:
