@@ -321,6 +321,30 @@ def test_csv_and_json_have_a_row_for_each_cell(grid, fitbench):
     assert {(row["metric"], row["best"]) for row in rows} >= {("metrics.test_loss", "true")}
 
 
+def test_csv_and_json_tell_matrices_apart(grid, record, fitbench):
+    folder = record("boston_housing", "mlp", [0.5])
+    as_task(folder, "regression", *close_values(20), ("price",))
+
+    def told(*arguments):
+        rows = csv.DictReader(io.StringIO(fitbench(*arguments, "--by", "model", "--format", "csv")))
+        return list(dict.fromkeys((row["task"], row.get("data")) for row in rows))
+
+    options = ("--pivot", "study", "--metric", "test_accuracy")
+    assert sorted(told(*options)) == [("classification", "fashion_mnist"), ("classification", "mnist_5k")]
+    assert told(*options, "--where", "data == 'mnist_5k'") == [("classification", "mnist_5k")]
+    matrices = json.loads(fitbench(*options, "--format", "json"))["matrices"]
+    assert sorted((each["task"], each["data"]) for each in matrices) == sorted(told(*options))
+    assert sorted(told("--pivot", "data")) == [("classification", None), ("regression", None)]
+
+
+@pytest.mark.parametrize("options", [("--by", "task,model"), ("--pivot", "task"), ("--pivot", "model", "--by", "task")])
+def test_csv_keeps_the_task_of_runs_of_several_tasks_where_it_is_a_key(grid, record, fitbench, options):
+    folder = record("boston_housing", "mlp", [0.5])
+    as_task(folder, "regression", *close_values(20), ("price",))
+    rows = csv.DictReader(io.StringIO(fitbench(*options, "--metric", "parameters", "--format", "csv")))
+    assert {row["task"] for row in rows} == {"classification", "regression"}
+
+
 @needs_latex
 def test_latex_of_models_by_data_sets_with_two_metrics_compiles(grid, fitbench, tmp_path):
     code = fitbench(*TWO, "--format", "latex")

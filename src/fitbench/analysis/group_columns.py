@@ -73,7 +73,7 @@ def ranking(compared: Compared) -> list[Column]:
             parameters="parameters",
         ),
         of("median fit s", seconds, 1, "fit_seconds" not in shown, fit_seconds="seconds"),
-        of("task", str, visible=False, task=lambda _: compared.task),
+        of("task", str, visible=False, task=lambda group: group.keys.get("task", compared.task)),
         of("data", str, visible=False, data=lambda _: compared.of or compared.data),
         of("metric", lambda _: metric.name, visible=False, metric=lambda _: metric.column),
         of("mean over", lambda group: group.sample.text, visible=False, mean_over="sample.text"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis import ranks, request
@@ -99,8 +99,10 @@ class Pivot:
         differing: of each row, the settings that are no keys and differ between its columns, with their values.
         uncounted: how many runs do not count by any of the metrics, by the reason.
         runs: the number of runs.
-        of: how people tell this matrix from others that are shown beside it, as 'mnist'; '' without others.
         left_out: folders that could not be read, with the reason.
+        of: how people tell this matrix from others that are shown beside it, as 'mnist'; '' without others.
+        task: of the runs; '' where they are of several tasks, or it is not known.
+        data: what names the data set of the runs among those of all matrices; None where data sets are the columns.
     """
 
     keys: list[str]
@@ -114,8 +116,10 @@ class Pivot:
     differing: list[dict[str, list[Any]]]
     uncounted: Counter[str]
     runs: int
-    of: str
     left_out: list[tuple[str, str]]
+    of: str = ""
+    task: str = ""
+    data: str | None = None
 
 
 def pivots(which: request.Which, pivot: str, by: str | None, metrics: Sequence[str]) -> list[Pivot]:
@@ -138,13 +142,25 @@ def pivots(which: request.Which, pivot: str, by: str | None, metrics: Sequence[s
     name = column(frame, pivot)
     sets = comparable(frame, next(iter(metrics), None))
     if name != DATA:
-        return [_matrix(each.frame, _parts(each.frame, name), name, by, metrics, each.label) for each in sets]
+        return [
+            replace(
+                _matrix(each.frame, _parts(each.frame, name), name, by, metrics),
+                of=each.label,
+                task=each.task,
+                data=each.label or each.data,
+            )
+            for each in sets
+        ]
     tasks: dict[str, list[pd.DataFrame]] = {}
     for each in sets:
         tasks.setdefault(each.task, []).extend(_data_sets(each.frame, by))
     return [
-        _matrix(frame.loc[[row for part in parts for row in part.index]], _named(parts), name, by, metrics, of)
-        for of, parts in ((task * (len(tasks) > 1), parts) for task, parts in tasks.items())
+        replace(
+            _matrix(frame.loc[[row for part in parts for row in part.index]], _named(parts), name, by, metrics),
+            of=task * (len(tasks) > 1),
+            task=task,
+        )
+        for task, parts in tasks.items()
     ]
 
 
@@ -176,7 +192,7 @@ def _named(parts: Sequence[pd.DataFrame]) -> Parts:
     return sorted(zip(names, parts, strict=True), key=lambda part: part[0])
 
 
-def _matrix(frame: pd.DataFrame, parts: Parts, pivot: str, by: str | None, metrics: Sequence[str], of: str) -> Pivot:
+def _matrix(frame: pd.DataFrame, parts: Parts, pivot: str, by: str | None, metrics: Sequence[str]) -> Pivot:
     """The matrix of the runs of a frame, of which each column has a part."""
     wanted: Sequence[str | None] = metrics or [None]
     quantities = [request.measured(frame, metric) for metric in wanted]
@@ -204,7 +220,6 @@ def _matrix(frame: pd.DataFrame, parts: Parts, pivot: str, by: str | None, metri
         differing=[also_differ([cell.group for cell in row if cell], [*keys, pivot]) for row in blocks[0].cells],
         uncounted=_uncounted(by_metric),
         runs=sum(map(len, kept)),
-        of=of,
         left_out=frame.attrs["left_out"],
     )
 

@@ -30,7 +30,7 @@ def print_pivots(pivots: Sequence[Pivot], limit: int, format: str) -> None:
         tables = [_table(_with_values(each), limit, format) for each in shown]
         below = [_without_values(each) for each in pivots if each not in shown]
         tables += [Table("", [], below)] * bool(below)
-        print_as(format, tables, stacked(list(map(values, pivots))))
+        print_as(format, tables, stacked([_with_task_and_data(each, values(each)) for each in pivots]))
 
 
 # -- for people -------------------------------------------------------------------------------------------------------
@@ -259,6 +259,16 @@ def values(pivot: Pivot) -> list[Column]:
     return [Column(name, [], values={name: [row[name] for row in rows]}) for name in (rows[0] if rows else {})]
 
 
+def _with_task_and_data(pivot: Pivot, columns: Sequence[Column]) -> list[Column]:
+    """The columns of a matrix for CSV, which has the rows of all matrices, after those that tell the matrices apart.
+
+    The names are those of the groups without --pivot. A key of the same name stays as it is.
+    """
+    rows = max((len(of) for column in columns for of in column.values.values()), default=0)
+    about = {"task": pivot.task} | ({} if pivot.data is None else {"data": pivot.data})
+    return [*(Column(name, [], values={name: [value] * rows}) for name, value in about.items()), *columns]
+
+
 def _numbers(cell: Cell) -> dict[str, Any]:
     summary, interval = cell.group.summary, cell.group.summary.interval or (None, None)
     return {
@@ -289,6 +299,8 @@ def _as_json(pivots: Sequence[Pivot]) -> dict[str, Any]:
 def _matrix_as_json(pivot: Pivot) -> dict[str, Any]:
     return {
         "of": pivot.of,
+        "task": pivot.task,
+        "data": pivot.data,
         "by": pivot.keys,
         "pivot": pivot.pivot,
         "columns": pivot.values,
