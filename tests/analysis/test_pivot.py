@@ -189,7 +189,21 @@ def test_single_runs_have_a_mean_and_no_test(record, fitbench):
     lines = fitbench("--pivot", "data", "--by", "model").splitlines()
     assert lines[0] == "Mean over 1 run of test accuracy (higher is better), model by data"
     assert [line.split() for line in lines[2:4]] == [["mlp", "0.7500", "*"], ["softmax", "0.5000"]]
-    assert "No differences are tested" in lines[-1]
+    assert "No differences are tested: fewer than 3 values in one of the two (1 cell)." in lines[-1]
+
+
+def test_the_reason_why_nothing_is_tested_is_that_of_the_cells(record, fitbench):
+    for model, size in (("mlp", 3), ("softmax", 3), ("convnet", 2)):
+        record("digits", model, [0.5 + size / 10 + len(model) / 100] * size)
+    options = ("--pivot", "data", "--by", "model")
+    assert (
+        fitbench(*options, "--where", "model != 'convnet'")
+        .splitlines()[-1]
+        .endswith(" No differences are tested: without variance there is no t-test (1 cell).")
+    )
+    text = fitbench(*options)
+    assert "without variance there is no t-test (1 cell)" in text
+    assert "fewer than 3 values in one of the two (1 cell)" in text
 
 
 def test_runs_without_a_number_do_not_count_and_are_said_once(record, make_run, matrices, fitbench):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fitbench.analysis import ranks, statistics
+from fitbench.analysis import ranks
 from fitbench.analysis.group_columns import decimals, mean_sd
 from fitbench.analysis.in_short import in_words, not_counted, settings
 from fitbench.analysis.pivot import Block, Cell, Pivot
@@ -155,14 +155,15 @@ def _legend(pivot: Pivot, bold: str, underlined: str) -> str:
         return ""
     tested = [cell for cell in cells if cell.p is not None]
     text = f"{bold}: the best of its column."
+    reasons = Counter(cell.comparison.difference.note for cell in cells if cell.comparison and cell.p is None)
     if not tested:
-        return f"{text} No differences are tested, as they need {statistics.FEWEST} runs or more in a cell."
+        because = [f"{reason} ({counted(count, 'cell')})" for reason, count in reasons.items()]
+        return f"{text} No differences are tested: {'; '.join(because)}."
     tests = " or ".join(dict.fromkeys(cell.comparison.difference.test for cell in tested if cell.comparison))
     text += (
         f" {underlined.capitalize()}: not significantly different from it (p ≥ {SIGNIFICANT}; {tests} test, corrected "
         "after Holm for each column)."
     )
-    reasons = Counter(cell.comparison.difference.note for cell in cells if cell.comparison and cell.p is None)
     return text + "".join(f" Not tested, {reason}: {counted(count, 'cell')}." for reason, count in reasons.items())
 
 
