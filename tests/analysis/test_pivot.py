@@ -264,6 +264,25 @@ def test_folds_are_paired_in_a_column(record, matrices, fitbench):
     assert "over 4 folds x 1 seed of validation accuracy" in fitbench("--pivot", "data", "--by", "model")
 
 
+def test_the_title_counts_the_folds_that_the_deviation_is_over(record, fitbench):
+    sizes = {"mlp": [2, 2, 2], "softmax": [2, 2], "linear": [1, 1, 1]}  # the seeds of each fold
+    for model, seeds in sizes.items():
+        for fold, count in enumerate(seeds):
+            kfold = ("training.validation=kfold", "training.folds=3", f"fold={fold}")
+            record("digits", model, [0.8 + fold / 100] * count, None, *kfold, part="val")
+    options = ("--pivot", "data", "--by", "model")
+    once = "The value of a fold is the mean of its runs."
+    text = fitbench(*options)
+    assert text.startswith("Mean ± standard deviation over 2 to 3 folds of validation accuracy")
+    assert once in text.splitlines()
+    text = fitbench(*options, "--where", "model != 'softmax'")
+    assert text.startswith("Mean ± standard deviation over 3 folds of")
+    assert once not in fitbench(*options, "--where", "model == 'linear'")
+    record("digits", "convnet", [0.7, 0.8], part="val")
+    text = fitbench(*options, "--metric", "val_accuracy")
+    assert re.match("Mean ± standard deviation over (2 to 3 folds or 2 runs|2 runs or 2 to 3 folds) of", text)
+
+
 def test_cells_of_several_configurations_are_named(record, fitbench):
     record("digits", "mlp", [0.5, 0.6, 0.7])
     record("digits", "mlp", [0.5, 0.6, 0.7], None, "optimizer=sgd")

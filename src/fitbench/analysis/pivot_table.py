@@ -12,6 +12,7 @@ from fitbench.analysis import ranks
 from fitbench.analysis.group_columns import decimals, mean_sd
 from fitbench.analysis.in_short import in_words, not_counted, settings
 from fitbench.analysis.pivot import Block, Cell, Pivot
+from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import SIGNIFICANT
 from fitbench.analysis.telling import key_text, short_texts
 from fitbench.columns import Column, Mark, Note, Table, records, selected, stacked
@@ -75,7 +76,7 @@ def _with_values(pivot: Pivot) -> Pivot:
 def _table(pivot: Pivot, limit: int, format: str) -> Table:
     cut, (bold, underlined) = len(pivot.rows) - limit, mark_words(format)
     more = [f"and {counted(cut, 'more row')}" + f"; --limit {len(pivot.rows)} shows them" * (format == "table")]
-    legend = [_legend(pivot, bold, underlined), *_about_ranks(pivot)]
+    legend = [_about_folds(pivot), _legend(pivot, bold, underlined), *_about_ranks(pivot)]
     below = [
         *(Note(text, "yellow") for text in [*more * (cut > 0), *_notes(pivot)]),
         *map(Note, filter(None, legend)),
@@ -97,13 +98,29 @@ def _title(pivot: Pivot) -> str:
 
 
 def _over(pivot: Pivot) -> str:
-    """What the means are over, as '3 runs' or '2 to 5 runs'."""
-    samples = [cell.group.sample for _, cell in _cells(pivot) if cell.rank is not None]
+    """What the means and deviations are over, as '3 runs', '3 folds x 2 seeds' or '2 to 3 folds or 5 runs'."""
+    samples = _samples(pivot)
     texts = {sample.text for sample in samples}
-    if len(texts) < 2:
-        return "".join(texts) or "no runs"
-    sizes = [len(sample.seeds) for sample in samples]
-    return f"{min(sizes)} to {max(sizes)} runs"
+    if len(texts) == 1 and not any(sample.mixed for sample in samples):
+        return texts.pop()
+    sizes: dict[str, list[int]] = {}
+    for sample in samples:
+        sizes.setdefault(sample.noun, []).append(len(sample.members))
+    ranges = [
+        f"{min(of)} to {max(of)} {noun}s" if min(of) < max(of) else counted(of[0], noun) for noun, of in sizes.items()
+    ]
+    return " or ".join(ranges) or "no runs"
+
+
+def _samples(pivot: Pivot) -> list[Sample]:
+    """What the mean of each cell with a value is over."""
+    return [cell.group.sample for _, cell in _cells(pivot) if cell.rank is not None]
+
+
+def _about_folds(pivot: Pivot) -> str:
+    """How a fold of several runs counts; '' without any."""
+    several = any(len(sample.seeds) > len(sample.members) for sample in _samples(pivot))
+    return "The value of a fold is the mean of its runs." if several else ""
 
 
 def columns(pivot: Pivot) -> list[Column]:
