@@ -250,6 +250,14 @@ def test_latex_has_a_table_for_each_and_names_the_packages_once():
     assert r"\footnotesize One. Two." in text
 
 
+def test_notes_in_latex_that_are_no_sentences_end_with_a_full_stop():
+    notes = list(
+        map(Note, ["not counted: 1 failed", "Is it? No!", "means over folds (2 to 3)", "Intervals over folds."])
+    )
+    text = latex([Table("", [Column("n", ["1"])], notes)])
+    assert "not counted: 1 failed. Is it? No! means over folds (2 to 3). Intervals over folds.\n" in text
+
+
 def test_latex_aligns_columns_of_numbers_at_the_point():
     cells = ["0.9058 ± 0.0029", "12.5", "-", ""]
     text = latex([Table("", [Column("a_b", cells), Column("n", ["12,345", "7", "+1", "-2.5"])])])

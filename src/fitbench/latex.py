@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from fitbench.columns import Column, Mark, Table, visible
-from fitbench.text import clean
+from fitbench.text import clean, sentences
 
 PACKAGES = "% \\usepackage{booktabs,graphicx,siunitx}, and textcomp where LaTeX is older than 2020\n"
 # What S columns need. A deviation is text behind its number: as an uncertainty in such a column, siunitx 3.2 sets it
@@ -57,7 +57,7 @@ def latex_table(table: Table) -> str:
         + f"  {FITTED}\\begin{{tabular}}{{@{{}}{''.join(each.alignment for each in made)}@{{}}}}\n  \\toprule\n"
         + _spanning([each.column.over for each in made])
         + f"{_row([each.head for each in made])}  \\midrule\n{body}  \\bottomrule\n  \\end{{tabular}}}}\n"
-        + (f"\n  \\medskip\\raggedright\\footnotesize {tex(' '.join(notes))}\n" if notes else "")
+        + (f"\n  \\medskip\\raggedright\\footnotesize {tex(sentences(notes))}\n" if notes else "")
         + "\\end{table}\n"
     )
 

@@ -132,6 +132,11 @@ def encodable(text: str) -> str:
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
+def sentences(texts: Iterable[str]) -> str:
+    """Texts one behind the other. One that ends as no sentence does has a full stop."""
+    return " ".join(text if text.endswith((".", "!", "?", ":")) else f"{text}." for text in texts)
+
+
 LARGE, LARGEST = 1e3, 1e9  # from which on a number has six significant digits, and a power of ten
 SIGNIFICANT = 6
 
