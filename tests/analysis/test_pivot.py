@@ -490,6 +490,31 @@ def test_settings_that_differ_with_the_chosen_keys_are_named(record, fitbench):
     assert "also differ" not in fitbench()
 
 
+def test_intervals_over_mixed_runs_are_not_said_to_be_over_seeds(record, fitbench):
+    record("digits", "mlp", [0.5, 0.6, 0.7], None, "optimizer.learning_rate=0.1")
+    record("digits", "mlp", [0.5, 0.6, 0.8], None, "optimizer.learning_rate=0.01")
+    text = fitbench("--by", "model")
+    assert "1 group mixes runs that differ in learning_rate: --explain" in text.splitlines()
+    assert "Intervals over the mixed runs of a group. " in text
+    text = fitbench("--by", "model", "--explain")
+    assert "95% interval of the mean over the mixed runs of a group: Wilson's" in text
+    assert "the spread of the runs gives" in text
+    record("digits", "softmax", [0.5, 0.6, 0.7])
+    assert "Intervals over seeds or the mixed runs of a group. " in fitbench("--by", "model")
+    assert "Intervals over seeds. " in fitbench("--by", "model,learning_rate")
+
+
+def test_intervals_over_folds_of_mixed_runs_are_said_to_be_so(record, fitbench):
+    for fold in range(3):
+        kfold = ("training.validation=kfold", "training.folds=3", f"fold={fold}")
+        for rate in (0.1, 0.01):
+            record("digits", "mlp", [0.8 + fold / 100 + rate], None, *kfold, f"optimizer.learning_rate={rate}",
+                   part="val")  # fmt: skip
+    assert "Intervals over folds of mixed runs. " in fitbench("--by", "model")
+    assert "over folds, the runs of each averaged: " in fitbench("--by", "model", "--explain")
+    assert "Intervals over folds of these seeds. " in fitbench("--by", "learning_rate")
+
+
 def test_repeated_runs_are_said_and_in_csv(record, fitbench):
     record("digits", "mlp", [0.5, 0.6, 0.7], None, "study=a")
     record("digits", "mlp", [0.5, 0.6, 0.7], None, "study=b")

@@ -9,7 +9,7 @@ from fitbench import metrics
 from fitbench.analysis import statistics
 from fitbench.analysis.comparison import Compared
 from fitbench.analysis.groups import Group, also_differ
-from fitbench.analysis.in_short import settings
+from fitbench.analysis.in_short import over_runs, settings
 from fitbench.analysis.telling import short_texts
 from fitbench.text import clean, counted
 
@@ -154,15 +154,18 @@ def footnotes(compared: Compared, validation: str = "") -> list[str]:
 
 
 def interval_notes(compared: Compared) -> list[str]:
-    """Which 95% intervals the means have: those over seeds, and those over folds."""
+    """Which 95% intervals the means have: those over seeds or mixed runs, and those over folds."""
     lines, metric = [], compared.metric
     if compared.without_folds or not compared.with_folds:
-        lines.append(f"95% interval of the mean over seeds: {statistics.interval_method(metric)}.")
+        over = over_runs(compared.without_folds) or ["seeds"]
+        method = statistics.interval_method(metric, "seeds" if over == ["seeds"] else "runs")
+        lines.append(f"95% interval of the mean over {' or '.join(over)}: {method}.")
     if compared.with_folds:
         method = statistics.interval_method(metric, "folds")
         several = any(group.sample.counts_seeds for group in compared.with_folds)
         error = OVERLAP + (SEEDS if several else ", with k - 1 degrees of freedom.")
-        lines.append(f"95% interval of the mean over folds, the seeds of each averaged: {method}. {error}")
+        averaged = "runs" if any(group.mixed for group in compared.with_folds) else "seeds"
+        lines.append(f"95% interval of the mean over folds, the {averaged} of each averaged: {method}. {error}")
     return lines
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from fitbench import metrics
 from fitbench.analysis import statistics
 from fitbench.analysis.comparison import Compared
-from fitbench.analysis.groups import also_differ
+from fitbench.analysis.groups import Group, also_differ
 from fitbench.analysis.names import short_name
 from fitbench.analysis.telling import short_texts
 from fitbench.text import clean, counted, first_of
@@ -89,13 +89,26 @@ def settings(values: Mapping[str, Sequence[Any]]) -> str:
     return "; ".join(f"{short_name(values, name)} {first_of(short_texts(of), VALUES)}" for name, of in values.items())
 
 
+def over_runs(groups: Iterable[Group]) -> list[str]:
+    """What the intervals of groups without folds are over: seeds, or runs that a group mixes."""
+    mixed = {bool(group.mixed) for group in groups if group.summary.interval}
+    return ["seeds"] * (False in mixed) + ["the mixed runs of a group"] * (True in mixed)
+
+
+def _over_folds(groups: Iterable[Group]) -> list[str]:
+    """What the intervals of groups with folds are over."""
+    having = [group for group in groups if group.summary.interval]
+    unmixed = [group for group in having if not group.mixed]
+    all_seeds = all(group.sample.counts_seeds for group in unmixed)
+    over = ["folds" if all_seeds else "folds of these seeds"] * bool(unmixed)
+    return over + ["folds of mixed runs"] * (len(unmixed) < len(having))
+
+
 def footnote(comparisons: Iterable[Compared], hints: bool = True) -> str:
     """What the intervals of all comparisons are over, or ''; with hints also which options select and explain."""
     comparisons = list(comparisons)
-    over_seeds = any(group.summary.interval for each in comparisons for group in each.without_folds)
-    with_folds = [group for each in comparisons for group in each.with_folds if group.summary.interval]
-    all_seeds = all(group.sample.counts_seeds for group in with_folds)
-    over = ["seeds"] * over_seeds + ["folds" if all_seeds else "folds of these seeds"] * bool(with_folds)
+    over = over_runs(group for each in comparisons for group in each.without_folds)
+    over += _over_folds(group for each in comparisons for group in each.with_folds)
     ranked = {each.metric for each in comparisons if len(each.groups) > 1 and each.metric.part == "test"}
     choose = sorted(metrics.join("val", str(metric.metric)) for metric in ranked)
     sentences = [

@@ -170,7 +170,7 @@ def _standard_error(components: Sequence[Component], most: float = math.inf) -> 
 
 
 def interval_method(metric: Quantity, over: str = "seeds") -> str:
-    """Which interval of the mean over seeds or folds `mean_interval` computes, in a few words for a footnote."""
+    """Which interval of the mean over seeds, runs or folds `mean_interval` computes, in a few words for a footnote."""
     if (metric.low, metric.high) == (0.0, 1.0):
         text = f"Wilson's score interval with Student's t; the spread of the {over} gives the effective sample size"
         return f"{text}; at least one example to each side" if metric.proportion else text
