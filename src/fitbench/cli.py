@@ -290,7 +290,11 @@ def compare(
     outputs: Outputs = Path("outputs"),
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="the largest number of rows; default the screen, in a file 50, for disagreements 20"),
+        typer.Option(
+            min=1,
+            help="the largest number of rows; default the screen, in a file 50, for disagreements 20, in CSV and JSON "
+            "all",
+        ),
     ] = None,
     explain: Annotated[bool, flag("--explain", help="say how the numbers are computed, and name every group")] = False,
     format: TableFormat = "table",

@@ -186,7 +186,7 @@ def test_damaged_runs_are_named_on_stderr_left_out_and_counted(grid, fitbench, t
 
 
 def test_json_holds_every_number(grid, fitbench):
-    (content,) = json.loads(fitbench("--format", "json", "--limit", "1").stdout)["comparisons"]
+    (content,) = json.loads(fitbench("--format", "json").stdout)["comparisons"]
     assert content["by"] == ["model.name", "optimizer.name"]
     assert content["reference"] == {
         "keys": {"model.name": "mlp", "optimizer.name": "adam"},
@@ -204,7 +204,7 @@ def test_json_holds_every_number(grid, fitbench):
 
 
 def test_csv_has_a_line_for_each_group(grid, fitbench):
-    rows = list(csv.DictReader(io.StringIO(fitbench("--format", "csv", "--limit", "1").stdout)))
+    rows = list(csv.DictReader(io.StringIO(fitbench("--format", "csv").stdout)))
     assert [row["model.name"] for row in rows] == ["mlp", "softmax", "mlp"]
     assert float(rows[2]["difference"]) == pytest.approx(-0.104)
     assert rows[1]["low"] == rows[1]["p"] == rows[0]["difference"] == ""
@@ -221,6 +221,15 @@ def test_a_limit_shortens_tables_and_says_so(grid, fitbench):
     out = fitbench("--limit", "2").stdout
     assert "and 1 more group" in out
     assert "mlp     sgd" not in out
+
+
+def test_a_limit_holds_for_csv_and_json_too(grid, fitbench):
+    options = ("--limit", "2", "--baseline", "mlp,sgd")
+    rows = list(csv.DictReader(io.StringIO(fitbench(*options, "--format", "csv").stdout)))
+    assert [(row["model.name"], row["optimizer.name"]) for row in rows] == [("mlp", "adam"), ("softmax", "adam")]
+    (content,) = json.loads(fitbench(*options, "--format", "json").stdout)["comparisons"]
+    assert [group["rank"] for group in content["groups"]] == [1, 2]
+    assert content["reference"]["keys"] == {"model.name": "mlp", "optimizer.name": "sgd"}
 
 
 def test_names_of_strangers_stay_text(record, fitbench):

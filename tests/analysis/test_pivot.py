@@ -354,6 +354,14 @@ def test_csv_and_json_have_a_row_for_each_cell(grid, fitbench):
     assert {(row["metric"], row["best"]) for row in rows} >= {("metrics.test_loss", "true")}
 
 
+def test_a_limit_of_rows_holds_for_csv_and_json_too(grid, fitbench):
+    rows = list(csv.DictReader(io.StringIO(fitbench(*TWO, "--format", "csv", "--limit", "2"))))
+    assert [row["model.name"] for row in rows] == ["mlp", "mlp", "softmax", "softmax"] * 2
+    (matrix,) = json.loads(fitbench(*TWO, "--format", "json", "--limit", "2"))["matrices"]
+    assert matrix["rows"] == [{"model.name": "mlp"}, {"model.name": "softmax"}]
+    assert len(matrix["cells"]) == 8
+
+
 def test_csv_and_json_tell_matrices_apart(grid, record, fitbench):
     folder = record("boston_housing", "mlp", [0.5])
     as_task(folder, "regression", *close_values(20), ("price",))

@@ -108,7 +108,7 @@ def test_runs_are_named_by_any_part(two_runs, compare):
 
 
 def test_csv_markdown_and_latex(two_runs, compare):
-    rows = list(csv.DictReader(io.StringIO(compare(*two_runs, "--format", "csv", "--limit", "1"))))
+    rows = list(csv.DictReader(io.StringIO(compare(*two_runs, "--format", "csv"))))
     assert [row["example"] for row in rows] == ["5", "6", "7", "8", "9"]
     assert (rows[0]["a"], rows[0]["b"], rows[0]["right"]) == ("owl", "cat", "A")
     assert float(rows[0]["probability_a"]) == pytest.approx(0.9)
@@ -116,6 +116,13 @@ def test_csv_markdown_and_latex(two_runs, compare):
     assert "| A right | 5 | 3 |" in out
     assert "| 5 | owl | owl | 0.900 | cat | 0.600 | A |" in out
     assert "5 & owl & owl & 0.900 & cat & 0.600 & A" in compare(*two_runs, "--format", "latex")
+
+
+def test_a_limit_holds_for_csv_and_json_too(two_runs, compare):
+    rows = list(csv.DictReader(io.StringIO(compare(*two_runs, "--format", "csv", "--limit", "2"))))
+    assert [row["example"] for row in rows] == ["5", "6"]
+    found = json.loads(compare(*two_runs, "--format", "json", "--limit", "2"))
+    assert [each["example"] for each in found["disagreements"]] == [5, 6]
 
 
 def test_a_p_value_just_below_5_percent_does_not_read_as_5_percent(two_runs, compare, monkeypatch):

@@ -49,8 +49,9 @@ def compare(
         baseline: the group to compare with, as `comparison.find` reads it; None stands for the best.
         pivot: the column whose values become columns of a matrix, see `pivot.pivots`.
         outputs: where the names of runs are looked for.
-        limit: rows that a table shows at most; None: as many as the terminal has room for, in a file 50.
-        format: one of `formats.FORMATS`; csv and json hold every row.
+        limit: rows of a table at most, the first ones; None: as many as the terminal has room for, in a file 50, and in
+            CSV and JSON all.
+        format: one of `formats.FORMATS`.
         explain: whether all is said about the groups and the numbers, or only warnings and one line.
 
     Raises:
@@ -95,19 +96,27 @@ def _print_matrices(
 
     if baseline is not None:
         raise RequestError("--baseline is for a ranking; with --pivot each column is compared with its best")
-    print_pivots(pivots(which, pivot, by, metrics), limit or GROUPS, format)
+    print_pivots(pivots(which, pivot, by, metrics), limit, GROUPS, format)
 
 
 def _print(comparisons: Sequence[Compared], limit: int | None, format: str, explain: bool) -> None:
     if format == "json":
-        print(json.dumps(_as_json(comparisons), indent=2, allow_nan=False, default=str))
+        print(json.dumps(_as_json(comparisons, limit), indent=2, allow_nan=False, default=str))
         return
-    print_as(format, _all_tables(comparisons, limit, explain, format), of_scripts(comparisons))
+    print_as(format, _all_tables(comparisons, limit, explain, format), of_scripts(comparisons, limit))
 
 
-def of_scripts(comparisons: Sequence[Compared]) -> list[Column]:
-    """The columns of CSV: a row for each group of each comparison, with its difference from the reference."""
-    return stacked([[*ranking(compared), *differences(compared)] for compared in comparisons])
+def of_scripts(comparisons: Sequence[Compared], limit: int | None = None) -> list[Column]:
+    """The columns of CSV: a row for each group of each comparison, with its difference from the reference.
+
+    `limit` is how many groups of a comparison have a row at most; None: all.
+    """
+    return stacked(
+        [
+            selected([*ranking(compared), *differences(compared)], range(len(compared.groups))[:limit])
+            for compared in comparisons
+        ]
+    )
 
 
 def _all_tables(comparisons: Sequence[Compared], limit: int | None, explain: bool, format: str) -> list[Table]:
@@ -205,12 +214,12 @@ def _title(compared: Compared) -> str:
     )
 
 
-def _as_json(comparisons: Sequence[Compared]) -> dict[str, Any]:
+def _as_json(comparisons: Sequence[Compared], limit: int | None) -> dict[str, Any]:
     left_out = [{"folder": folder, "reason": reason} for folder, reason in comparisons[0].left_out]
-    return {"comparisons": list(map(_comparison_as_json, comparisons)), "left_out": left_out}
+    return {"comparisons": [_comparison_as_json(each, limit) for each in comparisons], "left_out": left_out}
 
 
-def _comparison_as_json(compared: Compared) -> dict[str, Any]:
+def _comparison_as_json(compared: Compared, limit: int | None) -> dict[str, Any]:
     reference = compared.groups[compared.reference] if compared.reference is not None else None
     chosen_by = "best mean" if compared.chosen else "--baseline"
     about_groups = records([column for column in ranking(compared) if not column.key])
@@ -227,7 +236,7 @@ def _comparison_as_json(compared: Compared) -> dict[str, Any]:
         "confidence": statistics.CONFIDENCE,
         "interval": " ".join(interval_notes(compared)),
         "reference": None if reference is None else {"keys": reference.keys, "chosen_by": chosen_by},
-        "groups": [_group_as_json(*row) for row in rows],
+        "groups": [_group_as_json(*row) for row in list(rows)[:limit]],
         "also_differ": also_differ(compared.groups, compared.keys),
         "notes": notes(compared),
     }

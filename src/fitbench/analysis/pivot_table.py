@@ -22,16 +22,19 @@ from fitbench.text import clean, counted, number
 NAMED = 5  # cells that a line names at most
 
 
-def print_pivots(pivots: Sequence[Pivot], limit: int, format: str) -> None:
-    """Print matrices on stdout in one of `formats.FORMATS`, those for people with `limit` rows at most."""
+def print_pivots(pivots: Sequence[Pivot], limit: int | None, usual: int, format: str) -> None:
+    """Print matrices on stdout in one of `formats.FORMATS`, with `limit` rows at most.
+
+    Without a limit those for people have the `usual` number of rows at most, and CSV and JSON have all.
+    """
     if format == "json":
-        print(json.dumps(_as_json(pivots), indent=2, allow_nan=False, default=str))
+        print(json.dumps(_as_json(pivots, limit), indent=2, allow_nan=False, default=str))
     else:
         shown = [each for each in pivots if _has_values(each)]
-        tables = [_table(_with_values(each), limit, format) for each in shown]
+        tables = [_table(_with_values(each), limit or usual, format) for each in shown]
         below = [_without_values(each) for each in pivots if each not in shown]
         tables += [Table("", [], below)] * bool(below)
-        print_as(format, tables, stacked([_with_task_and_data(each, values(each)) for each in pivots]))
+        print_as(format, tables, stacked([_with_task_and_data(each, values(each, limit)) for each in pivots]))
 
 
 # -- for people -------------------------------------------------------------------------------------------------------
@@ -259,8 +262,11 @@ def _several(names: Sequence[str]) -> str:
 # -- CSV and JSON -----------------------------------------------------------------------------------------------------
 
 
-def values(pivot: Pivot) -> list[Column]:
-    """A row for each cell that is there, with its keys, metric and numbers in full."""
+def values(pivot: Pivot, limit: int | None) -> list[Column]:
+    """A row for each cell that is there, with its keys, metric and numbers in full.
+
+    `limit` is how many rows of the matrix count at most, the first ones; None: all.
+    """
     rows = [
         {
             **dict(zip(pivot.keys, keys, strict=True)),
@@ -270,7 +276,7 @@ def values(pivot: Pivot) -> list[Column]:
             "average_rank": average,
         }
         for block in pivot.blocks
-        for keys, cells, average in zip(pivot.rows, block.cells, block.average_ranks, strict=True)
+        for keys, cells, average in list(zip(pivot.rows, block.cells, block.average_ranks, strict=True))[:limit]
         for value, cell in zip(pivot.values, cells, strict=True)
         if cell is not None
     ]
@@ -307,14 +313,14 @@ def _numbers(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _as_json(pivots: Sequence[Pivot]) -> dict[str, Any]:
+def _as_json(pivots: Sequence[Pivot], limit: int | None) -> dict[str, Any]:
     return {
-        "matrices": list(map(_matrix_as_json, pivots)),
+        "matrices": [_matrix_as_json(each, limit) for each in pivots],
         "left_out": [{"folder": folder, "reason": reason} for folder, reason in pivots[0].left_out],
     }
 
 
-def _matrix_as_json(pivot: Pivot) -> dict[str, Any]:
+def _matrix_as_json(pivot: Pivot, limit: int | None) -> dict[str, Any]:
     return {
         "of": pivot.of,
         "task": pivot.task,
@@ -322,7 +328,7 @@ def _matrix_as_json(pivot: Pivot) -> dict[str, Any]:
         "by": pivot.keys,
         "pivot": pivot.pivot,
         "columns": pivot.values,
-        "rows": [dict(zip(pivot.keys, row, strict=True)) for row in pivot.rows],
+        "rows": [dict(zip(pivot.keys, row, strict=True)) for row in pivot.rows[:limit]],
         "metrics": [
             {
                 "metric": block.metric.column,
@@ -332,6 +338,6 @@ def _matrix_as_json(pivot: Pivot) -> dict[str, Any]:
             for block in pivot.blocks
         ],
         "significant": SIGNIFICANT,
-        "cells": records(values(pivot)),
+        "cells": records(values(pivot, limit)),
         "notes": list(map(clean, _notes(pivot))),
     }

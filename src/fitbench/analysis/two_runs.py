@@ -32,7 +32,7 @@ def compare_runs(a: Path, b: Path, metric: str | None, limit: int | None, format
 
     Args:
         metric: what they are compared by, as `paired.metric_of` takes it.
-        limit: how many examples a table shows; None: `ROWS`.
+        limit: how many examples are shown, the first ones; None: `ROWS` in a table, and all in CSV and JSON.
 
     Raises:
         RequestError: the runs were tested on different examples, one is not finished, or the metric cannot be computed
@@ -41,9 +41,10 @@ def compare_runs(a: Path, b: Path, metric: str | None, limit: int | None, format
     """
     runs = _read(a, b, metric)
     if format == "json":
-        print(json.dumps(_as_json(runs), indent=2, allow_nan=False))
+        print(json.dumps(_as_json(runs, limit), indent=2, allow_nan=False))
     else:
-        print_as(format, _tables(runs, limit or ROWS), DISAGREEMENTS[runs.task.disagreements].columns(runs.examples))
+        values = DISAGREEMENTS[runs.task.disagreements].columns(runs.examples[:limit])
+        print_as(format, _tables(runs, limit or ROWS), values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +178,7 @@ def _p(p: float) -> str:
     return below(statistics.SIGNIFICANT, p, 2, "g")
 
 
-def _as_json(runs: TwoRuns) -> dict[str, Any]:
+def _as_json(runs: TwoRuns, limit: int | None) -> dict[str, Any]:
     data = {key: runs.results[0]["data"][key] for key in ("name", "sha256", "test")}
     sides = [
         {"run_id": result["run_id"], "folder": str(folder)}
@@ -186,7 +187,7 @@ def _as_json(runs: TwoRuns) -> dict[str, Any]:
     found = runs.comparison
     content = _mcnemar_json(found, sides, runs.count) if isinstance(found, McNemar) else _bootstrap_json(found, sides)
     about = {"metric": runs.metric.name, "higher_is_better": runs.metric.higher_is_better}
-    return {"data": data, **about, **content, "disagreements": [_shown(example) for example in runs.examples]}
+    return {"data": data, **about, **content, "disagreements": list(map(_shown, runs.examples[:limit]))}
 
 
 def _shown(example: dict[str, Any]) -> dict[str, Any]:
