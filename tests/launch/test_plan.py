@@ -260,6 +260,18 @@ def test_dry_run_of_a_sweep_prints_its_jobs_and_writes_nothing(every_state, dry_
     assert lines[-1].endswith(" with workers=2, plus starting up; from 1 recorded run of the same configurations")
 
 
+def test_dry_run_of_several_studies_names_them_and_reads_the_outputs_of_each(job, make_run, tmp_path, capsys):
+    jobs = [
+        Job.of([], job(f"study={study}").config.model_copy(update={"outputs": str(tmp_path / study)}))
+        for study in ("a", "b")
+    ]
+    make_run("study=b", "seed=1", outputs=tmp_path / "b")
+    plan_table.print_plan(Plan(plan(jobs)))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{tmp_path}/a/a, {tmp_path}/b/b"
+    assert lines[-1].endswith("from 1 recorded run of the same configurations")
+
+
 def test_dry_run_of_one_run_writes_no_folder_and_no_log(dry_call):
     status, printed, _ = dry_call("train", "--dry-run", "data=digits", "model=softmax", "retry_failed=false")
     assert status == 0

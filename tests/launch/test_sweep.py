@@ -380,6 +380,31 @@ def test_progress_gives_ended_runs_epoch_best_metric_and_remaining_time_as_far_a
     ]
 
 
+def test_runs_of_the_same_name_in_several_studies_have_a_line_each(tmp_path, capsys):
+    folders = [tmp_path / study / f"digits-mlp-adam-1234abcd-s{seed}" for study in ("a", "b") for seed in range(2)]
+    with SweepProgress(folders, 4, set(), visible=True, primary="accuracy") as progress:
+        assert progress.line(80) == "0/4 runs  starting"
+        time.sleep(0.02)  # the clock of file times is coarse
+        for folder in folders[:3]:
+            folder.parent.mkdir(exist_ok=True)
+            finish(folder, 0.5)
+        folders[3].mkdir()
+        (folders[3] / "error.txt").write_text("Traceback ...")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(" ")[0] for line in lines] == ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]
+    assert sorted(line.partition(" ")[2] for line in lines) == [
+        *(f"{folder}  test 0.5000  val 0.5000" for folder in folders[:3]),
+        f"{folders[3]}  failed",
+    ]
+
+
+def test_summary_names_the_studies(tmp_path):
+    folders = [tmp_path / study / f"s{seed}" for study in "abcde" for seed in range(2)]
+    few, all_of_them = summarize(folders[:4], set(), {}), summarize(folders, set(), {})
+    assert str(few).endswith(f"     4 in all; results in {tmp_path}/a, {tmp_path}/b")
+    assert str(all_of_them).endswith(f"in all; results in {tmp_path}/a, {tmp_path}/b, {tmp_path}/c and 2 more")
+
+
 def test_summary_counts_every_run_once(make_run, tmp_path):
     folders = [
         make_run("seed=0"),

@@ -97,12 +97,12 @@ def approximately(seconds: float) -> str:
 
 
 class Records:
-    """The finished runs in an outputs folder, read as they are asked for."""
+    """The finished runs in outputs folders, read as they are asked for."""
 
-    def __init__(self, outputs: Path) -> None:
+    def __init__(self, *outputs: Path) -> None:
         self.by_config_id: dict[str, list[Path]] = defaultdict(list)
         self.folders: list[Path] = []
-        for folder in map(Path, run_folders([str(outputs)], []) if exists(outputs) else ()):
+        for folder in map(Path, run_folders([str(path) for path in outputs if exists(path)], [])):
             name = parse_run_id(folder.name)
             if name is not None and name.config_id is not None:
                 self.by_config_id[name.config_id].append(folder)

@@ -10,12 +10,13 @@ from fitbench.columns import Column, Note, Table, column, print_tables, selected
 from fitbench.config import parse_run_id
 from fitbench.launch.estimate import Estimate, Records
 from fitbench.launch.plan import Plan, Planned, count, remarks
+from fitbench.launch.summary import studies_of
 from fitbench.text import clean, console, counted, is_number
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-OTHER_LINES = 7  # the title, the frame and the head of the table, how many more there are, and the next prompt
+OTHER_LINES = 6  # the frame and the head of the table, how many more there are, and the next prompt
 FEWEST = 5  # jobs in the table of a terminal, however low it is
 
 
@@ -23,22 +24,23 @@ def print_plan(plan: Plan) -> None:
     """Print the jobs of `fitbench train`, their states, and the estimated time."""
     out = console()
     planned = plan.planned
-    first = planned[0].job
+    title = studies_of(each.job.folder for each in planned)
     columns = [*_varying(planned), *_states(planned)]
     whole = _runs(planned)
     fits = not out.is_terminal or width([*columns, whole]) <= out.width
     columns.append(whole if fits else _short_runs(planned))
-    notes = plan_notes(plan, Records(Path(first.config.outputs)).estimate(planned))
-    most = _most_rows(out, notes) if out.is_terminal else len(planned)
+    outputs = dict.fromkeys(Path(each.job.config.outputs) for each in planned)
+    notes = plan_notes(plan, Records(*outputs).estimate(planned))
+    most = _most_rows(out, [title, *(note.text for note in notes)]) if out.is_terminal else len(planned)
     if (more := len(planned) - most) > 0:
         columns = selected(columns, range(most))
         notes = [Note(f"and {more:,} more; --dry-run | cat shows all"), *notes]
-    print_tables(out, [Table(str(first.folder.parent), columns, notes)])
+    print_tables(out, [Table(title, columns, notes)])
 
 
-def _most_rows(out: Console, notes: Sequence[Note]) -> int:
-    """How many jobs a terminal has room for, so that the title, all of the table and the notes are on the screen."""
-    lines = sum(-(-max(len(note.text), 1) // out.width) for note in notes)
+def _most_rows(out: Console, texts: Sequence[str]) -> int:
+    """How many jobs a terminal has room for, so that all of the table and the texts around it are on the screen."""
+    lines = sum(-(-max(len(text), 1) // out.width) for text in texts)
     return max(out.height - lines - OTHER_LINES, FEWEST)
 
 

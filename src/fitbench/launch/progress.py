@@ -18,7 +18,8 @@ class SweepProgress(Display):
     """Shows the runs of a sweep that end, and in a terminal the current epoch, the best value and the remaining time.
 
     Args:
-        pending: the folders of the runs to train, which are all in one folder.
+        pending: the folders of the runs to train. Where they are of several studies, the lines have the whole paths,
+            because runs of several studies may have the same name.
         total: the number of all runs of the sweep.
         finished: the folders of the runs that were finished before.
         visible: whether to show the progress.
@@ -29,7 +30,8 @@ class SweepProgress(Display):
         super().__init__(visible)
         self.primary = primary
         self.total = total
-        self.pending = {folder.name: folder for folder in pending}
+        self.pending = dict.fromkeys(pending)
+        self.several_studies = len({folder.parent for folder in pending}) > 1
         self.results = [result for folder in finished if (result := _result(folder)) is not None]
         self.failed = 0
 
@@ -38,12 +40,10 @@ class SweepProgress(Display):
         return [line for folder in self._begun() if (line := self._line_if_ended(folder)) is not None]
 
     def _begun(self) -> list[Path]:
-        """Return the folders of runs that have begun. Listing their parent is faster than looking for each of them."""
-        parent = next((folder.parent for folder in self.pending.values()), None)
-        if parent is None or not parent.exists():
-            return []
-        names = {path.name for path in parent.iterdir()}
-        return [folder for name, folder in self.pending.items() if name in names]
+        """Return the folders of runs that have begun. Listing the studies is faster than looking for each run."""
+        studies = {folder.parent for folder in self.pending}
+        begun = {path for study in studies if study.exists() for path in study.iterdir()}
+        return [folder for folder in self.pending if folder in begun]
 
     def _line_if_ended(self, folder: Path) -> str | None:
         """Return a line about a run, and count it, if it has ended since the sweep began."""
@@ -53,13 +53,16 @@ class SweepProgress(Display):
                 return None
         except FileNotFoundError:  # a new attempt has just removed error.txt
             return None
-        del self.pending[folder.name]
+        del self.pending[folder]
         result = _result(folder) if path.name == "result.json" else None
         if result is not None:
             self.results.append(result)
         self.failed += path.name == "error.txt"
         figures = _metrics(result["metrics"], result["primary"]) if result else "failed"
-        return f"[{self._count()}] {folder.name}  {figures}"
+        return f"[{self._count()}] {self._name(folder)}  {figures}"
+
+    def _name(self, folder: Path) -> str:
+        return str(folder) if self.several_studies else folder.name
 
     def counts(self) -> tuple[int, int]:
         """Return how many runs have ended, and how many the sweep has."""
@@ -80,7 +83,7 @@ class SweepProgress(Display):
         if running:
             history = read_history(running[0])
             position = f"epoch {history[-1]['epoch']} {_metrics(history[-1], self.primary)}" if history else "starting"
-            name = f"{running[0].name}: " if width >= 120 else ""
+            name = f"{self._name(running[0])}: " if width >= 120 else ""
             parts.append(f"{name}{position}" + (f", and {len(running) - 1} more at work" if running[1:] else ""))
         elif self.pending:
             parts.append("starting")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fitbench.errors import FitbenchError
 from fitbench.record.failure import error_line
 from fitbench.record.folder import State, state_of
+from fitbench.text import first_of
+
+NAMED = 3  # studies of a sweep
 
 
 @dataclass(frozen=True)
@@ -19,13 +22,13 @@ class SweepSummary:
         counts: the number of runs in each state.
         failures: the error of each failed run, by its folder.
         total: the number of runs.
-        study: the folder of the runs' folders.
+        studies: the folders of the runs' folders, in a text: a few, and how many more there are.
     """
 
     counts: dict[str, int]
     failures: dict[Path, str]
     total: int
-    study: Path
+    studies: str
 
     @property
     def unfinished(self) -> int:
@@ -35,7 +38,12 @@ class SweepSummary:
     def __str__(self) -> str:
         lines = [f"{count:6,} {state}" for state, count in self.counts.items() if count or state == "finished"]
         lines += [f"failed: {folder}: {error}" for folder, error in self.failures.items()]
-        return "\n".join([*lines, f"{self.total:6,} in all; results in {self.study}"])
+        return "\n".join([*lines, f"{self.total:6,} in all; results in {self.studies}"])
+
+
+def studies_of(folders: Iterable[Path]) -> str:
+    """The studies that these run folders are in, in a text: the first ones, and how many more there are."""
+    return first_of(dict.fromkeys(folder.parent for folder in folders), NAMED)
 
 
 def summarize(folders: Sequence[Path], skipped: set[Path], errors: Mapping[Path, str]) -> SweepSummary:
@@ -65,4 +73,4 @@ def summarize(folders: Sequence[Path], skipped: set[Path], errors: Mapping[Path,
         "interrupted": sum(states[folder] is State.interrupted and folder.exists() for folder in others),
         "not begun": sum(not folder.exists() for folder in others),
     }
-    return SweepSummary(counts, failures, len(folders), folders[0].parent)
+    return SweepSummary(counts, failures, len(folders), studies_of(folders))
