@@ -23,6 +23,8 @@ from fitbench.record.files import write_whole
 from fitbench.record.schemas import Sweep
 from fitbench.record.sweeps import read_sweep, stated
 
+from ..run_folders import curves
+
 pytestmark = pytest.mark.usefixtures("process_state_restored")
 
 EPOCHS = "training.epochs=20"
@@ -181,9 +183,14 @@ def time(planned: list[Planned], outputs: Path) -> str:
     return Records(outputs).estimate(planned).text()
 
 
+def epochs_of(*seconds: float) -> list[dict[str, Any]]:
+    """A history with epochs that took so many seconds."""
+    return [{**epoch, "seconds": each} for epoch, each in zip(curves(len(seconds)), seconds, strict=True)]
+
+
 def test_time_of_the_same_configuration_is_the_median(make_run, job, tmp_path):
     for seed, seconds in enumerate((60.0, 100.0, 5000.0)):
-        change(make_run(f"seed={seed}"), timing={"seconds": seconds, "fit_seconds": seconds - 20})
+        change(make_run(f"seed={seed}"), timing={"seconds": seconds + 20, "fit_seconds": seconds})
     planned = plan([job(f"seed={seed}") for seed in range(7)])
     estimate = Records(tmp_path / "outputs").estimate(planned)
     assert (estimate.seconds, estimate.longest, estimate.jobs) == (400, 100, 4)
@@ -198,13 +205,47 @@ def test_time_of_the_same_configuration_is_the_median(make_run, job, tmp_path):
 
 
 def test_time_of_an_interrupted_run_is_that_of_what_remains(make_run, job, tmp_path):
-    change(make_run("seed=0", EPOCHS), timing={"seconds": 110.0, "fit_seconds": 100.0}, metrics={"epochs": 20})
+    recorded = make_run("seed=0", EPOCHS, history=epochs_of(43.0, *[3.0] * 19))
+    change(recorded, timing={"seconds": 110.0, "fit_seconds": 105.0})
     checkpoint(make_run("seed=1", EPOCHS, finished=False), 15)
-    assert Records(tmp_path / "outputs").estimate(plan([job("seed=1", EPOCHS)])).seconds == 35
+    assert Records(tmp_path / "outputs").estimate(plan([job("seed=1", EPOCHS)])).seconds == 60
+
+
+def test_first_epoch_and_what_is_outside_of_epochs_count_once(make_run, job, tmp_path):
+    recorded = make_run("training.epochs=4", history=epochs_of(20.0, 0.25, 0.5, 4.0))
+    change(recorded, timing={"seconds": 83.0, "fit_seconds": 25.0})
+    planned = plan([job("training.epochs=500"), job("training.epochs=500", "seed=1")])
+    assert Records(tmp_path / "outputs").estimate(planned).seconds == 2 * (25 - 4 * 0.5 + 500 * 0.5)
+
+
+@pytest.mark.parametrize(
+    "content", [None, "{", '{"epoch": 1, "seconds": 1.0}\n', "NaN", "-0.5", "1e9", "true", "null", '"1"']
+)
+def test_history_that_does_not_tell_leaves_the_mean_of_the_epochs(make_run, job, tmp_path, content):
+    history = make_run("training.epochs=2", history=epochs_of(4.0, 0.5)) / "history.jsonl"
+    change(history.parent, timing={"fit_seconds": 5.0})
+    if content is None:
+        history.unlink()
+    else:
+        whole = history.read_text()
+        changed = whole.replace('"seconds": 0.5', f'"seconds": {content}')
+        history.write_text(content if content[0] == "{" else changed)
+    assert Records(tmp_path / "outputs").estimate(plan([job(EPOCHS)])).seconds == 50
+
+
+def test_runs_of_one_epoch_say_how_long_it_takes_at_most(make_run, job, tmp_path):
+    change(make_run("training.epochs=1", history=epochs_of(3.0)), timing={"fit_seconds": 3.0})
+    planned = plan([job(EPOCHS, "training.early_stopping=null")])
+    recorded = "of training, plus starting up; from 1 recorded run of the same model and data"
+    assert time(planned, tmp_path / "outputs") == f"at most about 60 s {recorded}"
+    assert time(plan([job("training.epochs=1", "seed=1")]), tmp_path / "outputs").startswith("a few seconds of")
+    make_run("training.epochs=2", history=epochs_of(2.0, 0.5))
+    assert time(planned, tmp_path / "outputs") == f"about 12 s {recorded}"
 
 
 def test_time_of_other_configurations_goes_by_their_epochs(make_run, job, tmp_path):
-    change(make_run("training.epochs=5"), timing={"seconds": 60.0, "fit_seconds": 50.0})
+    recorded = make_run("training.epochs=5", history=epochs_of(*[10.0] * 5))
+    change(recorded, timing={"seconds": 70.0, "fit_seconds": 60.0})
     planned = plan([job(EPOCHS, "model.hidden=[30]", "training.early_stopping=null")])
     assert Records(tmp_path / "outputs").estimate(planned).seconds == 210
     assert time(planned, tmp_path / "outputs") == (
@@ -228,18 +269,18 @@ def test_time_of_some_jobs_says_of_which(make_run, job, tmp_path):
     make_run("training.epochs=5")
     planned = plan([job(EPOCHS), job(EPOCHS, "model=softmax")])
     assert time(planned, tmp_path / "outputs") == (
-        "about 90 s of training for 1 of 2 runs (early stopping may end it sooner), plus starting up; from 1 recorded "
+        "about 10 s of training for 1 of 2 runs (early stopping may end it sooner), plus starting up; from 1 recorded "
         "run of the same model and data; no similar run is recorded for the others"
     )
 
 
 def test_runs_on_another_device_and_damaged_ones_do_not_count(make_run, job, tmp_path):
     other, damaged = make_run("seed=0"), make_run("seed=1")
-    change(other, device="gpu:0: Some Card", timing={"seconds": 1000.0, "fit_seconds": 999.0})
+    change(other, device="gpu:0: Some Card", timing={"fit_seconds": 999.0})
     (damaged / "result.json").write_text("{")
     make_run("seed=2")  # the newest
     estimate = Records(tmp_path / "outputs").estimate(plan([job("seed=3")]))
-    assert (estimate.seconds, estimate.origin) == (83, "1 recorded run of the same configurations")
+    assert (estimate.seconds, estimate.origin) == (2.5, "1 recorded run of the same configurations")
 
 
 # -- the command ------------------------------------------------------------------------------------------------------

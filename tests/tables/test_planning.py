@@ -39,12 +39,12 @@ def test_dry_run_counts_the_states_of_each_row(begun, dry_call):
     assert status == 0
     assert printed.splitlines() == [
         "outputs/small",
-        "          runs   finished   to evaluate   interrupted   failed   new          time",
-        "softmax      5          5             -             -        -     -             -",
-        "mlp          5          -             1             1        1     2   about 6 min",
+        "          runs   finished   to evaluate   interrupted   failed   new         time",
+        "softmax      5          5             -             -        -     -            -",
+        "mlp          5          -             1             1        1     2   about 10 s",
         "10 jobs: 5 finished, 1 to evaluate, 1 interrupted, 1 failed, 2 new",
         "finished runs that lack a metric and are evaluated, not trained: 1",
-        "about 3 min of training with workers=2, plus starting up; from 1 recorded run of the same configurations",
+        "a few seconds of training with workers=2, plus starting up; from 1 recorded run of the same configurations",
     ]
 
 

@@ -6,6 +6,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fitbench.launch.plan import Planned
 from fitbench.launch.sweep_job import Job
 from fitbench.record.files import exists
 from fitbench.record.folder import run_folders
+from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
 from fitbench.record.remaining import shared_by
 from fitbench.text import counted, either, rough_duration
@@ -26,27 +28,44 @@ FEW_SECONDS = 10
 
 @dataclass(frozen=True)
 class Past:
-    """A finished run: its folder, the seconds that it took, those of them in training, and its epochs.
+    """A finished run: its folder, the seconds of its training, and its epochs.
 
-    The seconds begin after the start of its process and the composition. Of the first run of a process they contain the
-    import of Keras and the first compilation, of the others they do not.
+    A model that is computed by its solver has no epochs. Its seconds are those of the whole run.
     """
 
     folder: Path
     seconds: float
-    fit_seconds: float
     epochs: int
 
-    def seconds_for(self, share: float) -> float:
-        """The seconds that the run would have taken with this share of its epochs."""
-        return self.seconds - self.fit_seconds * (1 - share)
+    def seconds_for(self, epochs: int) -> float:
+        """The seconds that the run would have taken with this number of epochs."""
+        if epochs == self.epochs or not self.epochs:
+            return self.seconds
+        if self.later_epoch is None:
+            return self.seconds / self.epochs * epochs
+        once = self.seconds - self.later_epoch * self.epochs
+        return max(once, 0.0) + self.later_epoch * epochs
+
+    @cached_property
+    def later_epoch(self) -> float | None:
+        """The median seconds of the epochs after the first one, which compiles the network.
+
+        None if the run has no such epochs, or if history.jsonl is missing or damaged.
+        """
+        try:
+            history = read_history(self.folder)
+        except FitbenchError:
+            return None
+        seconds = [epoch.get("seconds") for epoch in history[1:]]
+        later = [each for each in seconds if type(each) is float and 0 <= each <= self.seconds]
+        return statistics.median(later) if later and len(later) == self.epochs - 1 else None
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The time of several runs, one after another, from the reading of their data to their results.
+    """The time of the training of several runs, one after another.
 
-    The start of the processes is not in it, and the import of Keras only as far as it is in those of recorded runs.
+    The start of the processes, the reading of the data and the evaluation after the training are not in it.
 
     Attributes:
         seconds: of those runs that recorded ones tell about.
@@ -55,6 +74,7 @@ class Estimate:
         unknown: how many of them no recorded run tells about.
         origin: what it is estimated from, such as '2 recorded runs of the same configurations'.
         endings: what may end runs sooner, such as 'early stopping'.
+        at_most: whether the time of a run is that of recorded first epochs alone. Later epochs are faster.
     """
 
     seconds: float
@@ -63,6 +83,7 @@ class Estimate:
     unknown: int
     origin: str
     endings: tuple[str, ...] = ()
+    at_most: bool = False
 
     def scaled(self, jobs: int, endings: Sequence[str] = ()) -> Estimate:
         """The time of so many runs like these, which may also be ended by `endings`. All runs must be known."""
@@ -84,7 +105,8 @@ class Estimate:
         at_once = f" with workers={workers}" if workers > 1 else ""
         if launcher is not None:
             workers, at_once = 1, ", one run after another"
-        time = approximately(shared_by(workers, self.seconds, self.longest))
+        limit = "at most " if self.at_most else ""
+        time = limit + approximately(shared_by(workers, self.seconds, self.longest))
         sooner = f" ({either(self.endings)} may end it sooner)" if self.endings else ""
         known = f" for {self.jobs - self.unknown:,} of {self.jobs:,} runs" if self.unknown else ""
         rest = "; no similar run is recorded for the others" if self.unknown else ""
@@ -114,20 +136,21 @@ class Records:
         seconds: list[float] = []
         same: set[Path] = set()
         alike: set[Path] = set()
-        stops_early, trained = False, [each for each in planned if each.trained]
+        stops_early, at_most = False, False
+        trained = [each for each in planned if each.trained]
         for each in trained:
             config, done = each.job.config, each.epochs_done()
             if runs := self._same(each.job):
-                shares = [1 - done / run.epochs if run.epochs else 1.0 for run in runs]
+                of_runs = [run.seconds_for(max(run.epochs - done, 0)) for run in runs]
                 same |= {run.folder for run in runs}
             elif runs := self._alike(config):
-                to_do = config.training.epochs - done
-                shares = [to_do / run.epochs if run.epochs else 1.0 for run in runs]
+                to_do = max(config.training.epochs - done, 0)
+                of_runs = [run.seconds_for(to_do) for run in runs]
                 alike |= {run.folder for run in runs}
                 stops_early = stops_early or config.training.early_stopping is not None
+                at_most = at_most or (to_do > 1 and all(run.epochs == 1 for run in runs))
             else:
                 continue
-            of_runs = [run.seconds_for(max(share, 0.0)) for run, share in zip(runs, shares, strict=True)]
             seconds.append(statistics.median(of_runs))
         sources = [(len(same), "the same configurations"), (len(alike), "the same model and data")]
         return Estimate(
@@ -137,6 +160,7 @@ class Records:
             unknown=len(trained) - len(seconds),
             origin=" and ".join(f"{counted(number, 'recorded run')} of {kind}" for number, kind in sources if number),
             endings=("early stopping",) if stops_early else (),
+            at_most=at_most,
         )
 
     def _same(self, job: Job) -> list[Past]:
@@ -150,12 +174,16 @@ class Records:
         return self._found[key]
 
     def _alike(self, config: Config) -> list[Past]:
-        """The runs of the same model and data, trained as those of this configuration will be."""
+        """The runs of the same model and data, trained as those of this configuration will be.
+
+        Runs of one epoch, which do not tell how long a later one takes, count if there are no others.
+        """
         wanted = (config.data.name, config.model["name"], *_place(config))
         if wanted not in self._found:
             beginning = f"{config.data.name}-{config.model['name']}-"
             named = [folder for folder in self.folders if folder.name.startswith(beginning)]
-            self._found[wanted] = _newest(named, lambda its: (*_names_of(its), *_place_of(its)) == wanted)
+            found = _newest(named, lambda its: (*_names_of(its), *_place_of(its)) == wanted)
+            self._found[wanted] = [run for run in found if run.epochs != 1] or found
         return self._found[wanted]
 
 
@@ -170,7 +198,8 @@ def _newest(folders: Iterable[Path], fits: Callable[[Mapping[str, Any]], bool]) 
             continue
         device = result["device"]
         timing, epochs = result["timing"], result["metrics"]["epochs"]
-        found.append(Past(folder, timing["seconds"], timing["fit_seconds"] or 0.0, epochs))
+        seconds = timing["seconds"] if timing["fit_seconds"] is None else timing["fit_seconds"]
+        found.append(Past(folder, seconds, epochs))
         if len(found) == MOST:
             break
     return found
