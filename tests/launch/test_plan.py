@@ -118,6 +118,26 @@ def test_sweep_launches_what_the_plan_says(every_state, job, overrides):
     assert planned[2].launched is ("retry_failed=false" not in overrides)
 
 
+@pytest.mark.parametrize(
+    ("seeds", "overrides", "message"),
+    [
+        ((0, 1, 2), (), "2 of 3 runs failed; launch the sweep again to train them"),
+        ((0, 2), ("retry_failed=false",), "1 of 2 runs failed; launch the sweep again with retry_failed=true to train"),
+        ((0, 1), ("retry_failed=false",), "1 of 2 runs failed; launch the sweep again with retry_failed=true to train"),
+        ((0, 5), ("retry_failed=false",), "1 of 2 runs are not finished; launch the sweep again to train them"),
+        ((0, 3), (), "1 of 2 runs failed; what is recorded there cannot be used"),
+        ((2, 3), (), "2 of 2 runs failed; launch the sweep again to train them"),
+    ],
+)
+def test_sweep_that_has_failed_says_how_its_runs_are_trained(every_state, job, seeds, overrides, message):
+    def train(jobs: Sequence[Job], report: Any) -> Iterator[tuple[Job, Failure | None]]:
+        yield from ((job, Failure("not here", claimed="seed=5" in job.overrides)) for job in jobs)
+
+    jobs = [job(f"seed={seed}", EPOCHS, *overrides) for seed in seeds]
+    with pytest.raises(SweepFailed, match=f"^{message}"):
+        run_sweep(jobs, train, report=lambda summary: None)
+
+
 def launched_with(told: list[list[str] | None], *jobs: Job, meanwhile: Callable[[], None] = lambda: None) -> list[str]:
     """Launch jobs, which train nothing; notes what sweep.json states meanwhile, and gives the names of their runs."""
 

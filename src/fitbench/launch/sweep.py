@@ -7,7 +7,7 @@ ended. A sweep is resumed by launching it again: the jobs are the same, and fini
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -60,7 +60,9 @@ def run_sweep(jobs: Sequence[Job], train: Train, report: Callable[[SweepSummary]
         summary = summarize([job.folder for job in jobs], skipped, errors)
         report(summary)
     if summary.failures or summary.unfinished:
-        raise SweepFailed(f"{_count(summary)}; launch the sweep again to train them")
+        refused = {each.job.folder for each in planned if each.state is JobState.REFUSED}
+        retried = all(job.config.retry_failed for job in jobs)
+        raise SweepFailed(f"{_count(summary)}; {_advice(summary, refused, retried)}")
 
 
 def _count(summary: SweepSummary) -> str:
@@ -69,6 +71,22 @@ def _count(summary: SweepSummary) -> str:
     if not failed:
         return f"{unfinished} of {summary.total} runs are not finished"
     return f"{failed} of {summary.total} runs failed" + (f", {unfinished} are not finished" if unfinished else "")
+
+
+def _advice(summary: SweepSummary, refused: Collection[Path], retried: bool) -> str:
+    """How the runs can be trained that a sweep has not finished.
+
+    Args:
+        summary: of the sweep.
+        refused: the runs whose records cannot be used. No launch trains them.
+        retried: whether a launch of the same command trains failed runs.
+    """
+    failed = [folder for folder in summary.failures if folder not in refused]
+    if not failed and not summary.unfinished:
+        return "what is recorded there cannot be used"
+    if failed and not retried:
+        return "launch the sweep again with retry_failed=true to train them"
+    return "launch the sweep again to train them"
 
 
 def _launch(jobs: Sequence[Job], train: Train, errors: dict[Path, str], fail_fast: bool) -> list[Job]:
