@@ -277,6 +277,24 @@ def test_time_of_other_configurations_goes_by_their_epochs(make_run, job, tmp_pa
     )
 
 
+@pytest.mark.parametrize(
+    ("overrides", "may_stop"),
+    [
+        (["training.epochs=1"], False),
+        (["training.epochs=2"], False),  # Keras does not stop after the first epoch
+        (["training.epochs=3"], False),  # its patience
+        (["training.epochs=4"], True),
+        (["training.epochs=9", "training.early_stopping.start_from_epoch=6"], False),
+        (["training.epochs=3", "training.early_stopping.patience=0"], True),
+        (["training.epochs=2", "training.early_stopping.patience=0"], False),
+    ],
+)
+def test_early_stopping_is_named_where_it_can_end_a_run_sooner(make_run, job, tmp_path, overrides, may_stop):
+    make_run("training.epochs=5", "seed=7")
+    endings = Records(tmp_path / "outputs").estimate(plan([job(*overrides)])).endings
+    assert endings == (("early stopping",) if may_stop else ())
+
+
 @pytest.mark.parametrize("other", ["model=softmax", "data=fashion_mnist", "backend=jax", "device=cpu"])
 def test_no_time_is_made_up(make_run, job, tmp_path, other):
     make_run("training.epochs=5", other)

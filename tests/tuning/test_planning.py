@@ -79,6 +79,8 @@ def test_new_search_takes_its_time_from_runs(dry_run):
         "a few seconds of training (early stopping or pruning may end it sooner), plus starting up; from 3 recorded "
         "runs of the same model and data"
     )
+    of_one_epoch = dry_run(*SPACE[:2], "training.epochs=1", "study=other", "search.trials=4")[-1]
+    assert of_one_epoch.startswith("a few seconds of training, plus starting up; from 3 recorded")
 
 
 def test_grid_has_as_many_trials_as_the_space(dry_run):

@@ -190,6 +190,14 @@ class Training(Section):
         return self._is_without_stopping
 
     @property
+    def may_stop_early(self) -> bool:
+        """Whether early stopping can end training before the last epoch. It never ends it after the first epoch."""
+        if self.early_stopping is None:
+            return False
+        earliest = self.early_stopping.start_from_epoch + max(self.early_stopping.patience, 1)
+        return max(earliest, 2) < self.epochs
+
+    @property
     def has_folds(self) -> bool:
         """Whether each run holds back one fold of the training examples."""
         return self.validation is Validation.kfold

@@ -147,7 +147,7 @@ class Records:
                 to_do = max(config.training.epochs - done, 0)
                 of_runs = [run.seconds_for(to_do) for run in runs]
                 alike |= {run.folder for run in runs}
-                stops_early = stops_early or config.training.early_stopping is not None
+                stops_early = stops_early or config.training.may_stop_early
                 at_most = at_most or (to_do > 1 and all(run.epochs == 1 for run in runs))
             else:
                 continue

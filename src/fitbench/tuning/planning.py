@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fitbench.analysis.search_record import STATES, read_search
 from fitbench.columns import Column, Note, Table, column, print_tables
 from fitbench.composition import stop_clock
+from fitbench.config import Config
 from fitbench.launch.estimate import Estimate, Records
 from fitbench.launch.plan import JobState, Planned
 from fitbench.launch.sweep_job import Job
@@ -117,15 +118,16 @@ def _time(request: Request, trials: list[dict[str, Any]], to_come: int) -> str:
         median = statistics.median(seconds)
         origin = f"{counted(len(seconds), 'recorded trial')} of this search"
         return Estimate(median, median, jobs=1, unknown=0, origin=origin).scaled(to_come).text(workers)
-    estimate = _estimate_from_runs(request)
+    configs = [request.recipe.configuration(request.space.overrides(probe)) for probe in request.space.probes()]
+    estimate = _estimate_from_runs(configs)
     if estimate.unknown:
         return "no recorded run of this model and data tells how long a trial takes"
-    prunes = pruner(request.settings, request.recipe.objectives) is not Pruner.none
+    several_epochs = any(config.training.epochs > 1 for config in configs)  # the last epoch prunes no trial
+    prunes = several_epochs and pruner(request.settings, request.recipe.objectives) is not Pruner.none
     return estimate.scaled(to_come * _runs_per_trial(request), ("pruning",) if prunes else ()).text(workers)
 
 
-def _estimate_from_runs(request: Request) -> Estimate:
-    """The time of one run of each probe of the space."""
-    configs = [request.recipe.configuration(request.space.overrides(probe)) for probe in request.space.probes()]
+def _estimate_from_runs(configs: Sequence[Config]) -> Estimate:
+    """The time of one run of each of these configurations, which have one outputs folder."""
     planned = [Planned(Job.of([], config), JobState.NEW, launched=True) for config in configs]
-    return Records(Path(request.config.outputs)).estimate(planned)
+    return Records(Path(configs[0].outputs)).estimate(planned)
