@@ -119,6 +119,12 @@ def test_an_option_that_takes_one_value_is_given_once(call, arguments, name):
     assert call(*arguments) == (2, "", f"fitbench: {name} is given 2 times; give it once\n")
 
 
+def test_help_is_shown_whatever_else_is_given(call):
+    status, out, err = call("compare", "--study", "grid", "--study", "paper", "--help")
+    assert (status, err) == (0, "")
+    assert "Usage: " in out
+
+
 def test_fitbench_error_is_printed_in_one_line_with_its_exit_status(call):
     status, out, err = call("show", "mnist_5k")
     assert (status, out) == (2, "")
@@ -145,8 +151,9 @@ LONG = "x" * 300
 
 @pytest.mark.parametrize(
     "arguments",
-    [["init", LONG], ["table", LONG], ["plot", "-o", f"{LONG}.png"], ["report", "-o", LONG],
-     ["trash", "--list", "--outputs", LONG], ["train", f"study={LONG}"], ["train", f"study={LONG}", "--dry-run"]],
+    [["trash", LONG], ["note", LONG, "a"], ["init", LONG], ["table", LONG], ["plot", "-o", f"{LONG}.png"],
+     ["report", "-o", LONG], ["publish", LONG, "--to", "tensorboard"], ["trash", "--list", "--outputs", LONG],
+     ["train", f"study={LONG}"], ["train", f"study={LONG}", "--dry-run"]],
 )  # fmt: skip
 def test_an_error_of_the_system_is_one_line_with_the_name_of_the_file(
     call, process_state_restored, tmp_path, arguments

@@ -19,9 +19,11 @@ class SingleOptions(TyperCommand):
         Raises:
             RequestError: an option that takes one value is given several times.
         """
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        words = list(args)
+        rest = list(super().parse_args(ctx, args))
+        _, _, order = self.make_parser(ctx).parse_args(args=words)
         for parameter, count in Counter(order).items():
             is_single = not (getattr(parameter, "is_flag", True) or parameter.multiple)  # an argument is no flag
             if count > 1 and is_single:
                 raise RequestError(f"{max(parameter.opts, key=len)} is given {count} times; give it once")
-        return list(super().parse_args(ctx, args))
+        return rest

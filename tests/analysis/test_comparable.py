@@ -7,8 +7,11 @@ import pytest
 from fitbench.analysis.comparable import CHECKSUMS_OF_SETS, comparable, labels
 from fitbench.analysis.comparison import compare_groups
 from fitbench.analysis.frame import load_runs
+from fitbench.analysis.pivot import pivots
 from fitbench.analysis.request import Which
 from fitbench.errors import RequestError
+
+from ..run_folders import as_task, close_values
 
 
 @pytest.fixture
@@ -117,6 +120,16 @@ def test_quantities_that_are_no_metrics_rank_within_a_data_set_too(record, tmp_p
     record("data=digits", sha256="cd" * 32)
     assert len(sets(tmp_path, "parameters")) == len(sets(tmp_path, "timing.fit_seconds")) == 2
     assert len(sets(tmp_path, "val_accuracy")) == 2
+
+
+@pytest.mark.parametrize("names", [["parameters", "test_mae"], ["test_mae", "parameters"]])
+def test_sets_that_lack_the_metric_are_left_out_whatever_stands_beside_it(record, tmp_path, names):
+    record("seed=0")
+    folder = record("data=boston_housing", sha256="cd" * 32, at=5)
+    as_task(folder, "regression", *close_values(30), ("y",))
+    which = Which([tmp_path / "outputs"])
+    assert [each.data for each in compare_groups(which, None, names[0], None, names[1:])] == ["boston_housing"]
+    assert len(pivots(which, "data", None, names)) == 1
 
 
 def test_a_group_averages_no_runs_of_two_test_parts(record, tmp_path):

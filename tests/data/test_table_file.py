@@ -67,9 +67,9 @@ def test_quotes_spaces_and_blank_lines(tmp_path):
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
 def test_a_blank_line_of_one_column_is_a_row_without_a_value(tmp_path, end):
-    lines = ["", "x", "1.5", "", "  ", '""', "2.5", "", ""]
+    lines = ["", "x", "1.5", "", "  ", "\t", '""', '" "', "2.5", "", "  ", ""]
     frame = read(tmp_path, end.join(lines))
-    assert values(frame.fillna(0)) == {"x": [1.5, 0, 0, 0, 2.5]}
+    assert values(frame.fillna(0)) == {"x": [1.5, 0, 0, 0, 0, 0, 2.5]}
     assert frame.attrs["notes"] == ["a blank line above a value is a row without one"]
     assert read(tmp_path, end.join(["x", "1.5", "2.5", "", ""])).attrs["notes"] == []
 

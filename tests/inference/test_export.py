@@ -453,10 +453,10 @@ def test_exported_program_reads_and_refuses_what_predict_does(exported_table, ta
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
 def test_a_blank_line_of_one_column_is_a_row_for_the_exported_program_too(exported_table, end):
     divided = program_in(exported_table, "inputs").divided
-    assert divided(end.join(["", "x", "1.5", "", "  ", '""', "2.5", "", ""]))[1] == [
+    assert divided(end.join(["", "x", "1.5", "", "  ", "\t", '""', '" "', "2.5", "", "  ", ""]))[1] == [
         ["x"],
         ["1.5"],
-        *[[""]] * 3,
+        *[[""]] * 5,
         ["2.5"],
     ]
     assert divided(end.join(["", "x,y", "1,2", "", "3,4", ""]))[1] == [["x", "y"], ["1", "2"], ["3", "4"]]

@@ -150,6 +150,9 @@ def test_a_study_is_meant_where_a_folder_of_its_name_holds_no_runs(outputs, tmp_
     (here / "empty").mkdir()
     assert find_folder("default", outputs) == outputs / "default"
     assert find_folder("empty", outputs) == Path("empty")
+    bare_run(outputs, ".trash/20261130T000000Z/default", "mnist-mlp-adam-00000000-s0")
+    with pytest.raises(RequestError, match=r"'\.trash' fits none"):
+        find_folder(".trash", outputs)
     bare_run(here, "default", "mnist-mlp-adam-00000000-s0")
     assert find_folder("default", outputs) == Path("default")
 

@@ -217,7 +217,8 @@ def test_beside_runs_only_the_files_of_a_search_are_moved_and_deleted(outputs, s
     assert content(outputs / TRASH) == [f"{runs[0].time}/first/thesis.tex"]
 
 
-def test_the_files_of_a_search_come_back_with_the_run_that_was_put_away_first(outputs, searched):
+def test_the_files_of_a_search_come_back_with_the_first_run_of_it(outputs, searched):
+    (searched / "search.json").write_text(json.dumps({"trials": [{"run_ids": ["a-s0"]}, {"run_ids": ["a-s1"]}]}))
     before = content(outputs)
     put_away([searched / "a-s0"], outputs)
     put_away([searched / "a-s1"], outputs)
@@ -227,14 +228,17 @@ def test_the_files_of_a_search_come_back_with_the_run_that_was_put_away_first(ou
     assert not study_files(second.study_folder)
     restore([second])
     assert content(outputs) == before
+    assert not any((outputs / TRASH).iterdir())
 
 
-def test_the_files_of_an_earlier_search_stay_when_a_later_run_of_its_study_comes_back(outputs, searched):
-    put_away([searched / "a-s0", searched / "a-s1"], outputs)
+def test_the_files_of_a_search_stay_in_the_trash_when_a_run_comes_back_that_is_not_of_it(outputs, searched):
+    (searched / "search.json").write_text(json.dumps({"trials": [{"run_ids": ["a-s1"]}]}))
+    [earlier] = put_away([searched / "a-s0"], outputs)
+    put_away([searched / "a-s1"], outputs)
     (searched / "a-s2").mkdir()
     (searched / "a-s2/config.yaml").write_text("study: first\n")
     [later] = put_away([searched / "a-s2"], outputs)
-    restore([later])
+    restore([earlier, later])
     assert not study_files(searched)
 
 

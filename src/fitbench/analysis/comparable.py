@@ -67,6 +67,11 @@ def is_no_metric(frame: pd.DataFrame, metric: str) -> bool:
     return any(metric in (each.column, each.name) for each in quantities_of(frame).values() if each.metric is None)
 
 
+def of_a_part(frame: pd.DataFrame, names: Sequence[str]) -> str | None:
+    """The first of these quantities that not every run has, by which sets are left out; None without such a one."""
+    return next((name for name in names if not is_no_metric(frame, name)), None)
+
+
 def _only(column: pd.Series) -> str:
     """The value of a column that has only one; else ''."""
     values = {value for value in plain_values(column) if value}

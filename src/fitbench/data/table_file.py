@@ -129,8 +129,8 @@ def _with_quoted_blanks(content: bytes, separator: str) -> tuple[bytes, bool]:
 
     A missing value of such a table is a blank line. Blank lines above the name and behind the last value are none.
     """
-    rows = list(_reader(content.strip(b"\r\n"), separator))
-    return _written_anew((row or [""] for row in rows), separator), [] in rows
+    rows = [[text.strip() for text in row] or [""] for row in _reader(content.strip(), separator)]
+    return _written_anew(rows, separator), [""] in rows
 
 
 def _fields(content: bytes, separator: str, names: list[str], **settings: Any) -> pd.DataFrame:

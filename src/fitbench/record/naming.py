@@ -74,16 +74,17 @@ def find_run(text: str, outputs: Path, finished: bool = False) -> Path:
 def find_folder(text: str | Path, outputs: Path) -> Path:
     """The folder of runs that is meant: a path, the name of a study in `outputs`, or a run as `find_run` finds it.
 
-    A path below which no runs are is not meant if there is such a study.
+    A path below which no runs are is not meant if there is such a study. A study has no name that begins with a dot.
 
     Raises:
         RequestError: no folder fits, or several runs do.
     """
     text = str(text)
-    found = [folder for folder in (Path(text), outputs / text) if exists(folder)]
-    if len(found) == 2 and next(iter(run_folders([text], [])), None) is None:
-        return found[1]
-    return found[0] if found else find_run(text, outputs)
+    study = outputs / text
+    is_study = study.is_dir() and not any(part.startswith(".") for part in Path(text).parts)
+    if Path(text).is_dir() and not (is_study and next(iter(run_folders([text], [])), None) is None):
+        return Path(text)
+    return study if is_study else find_run(text, outputs)
 
 
 def _several(text: str, wanted: str, names: Sequence[str], runs: Mapping[str, str]) -> str:

@@ -20,11 +20,12 @@ from fitbench.record.folder import is_run
 from fitbench.text import clean
 
 TRASH = ".trash"
+SEARCH = "search.json"  # the record of a search, which names its runs
 DELETED = ".deleted"  # in the trash: what is being deleted, or what a killed process has left of that
 TIME = "%Y%m%dT%H%M%SZ"
 TIME_FOLDER = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
 BESIDE_RUNS = (
-    "search.json",
+    SEARCH,
     "sweep.json",
     "search.journal*",
     "search_*.png",

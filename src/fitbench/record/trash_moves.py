@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Sequence
@@ -16,11 +17,12 @@ from pathlib import Path
 
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.claims import claimed
-from fitbench.record.files import make_folder, sync_folder
+from fitbench.record.files import make_folder, read_bytes, sync_folder
 from fitbench.record.folder import is_run, run_folders
 from fitbench.record.reading import read_config
 from fitbench.record.trash import (
     DELETED,
+    SEARCH,
     TIME,
     TRASH,
     Trashed,
@@ -223,7 +225,7 @@ def restore(runs: Sequence[Trashed]) -> list[Path]:
     """Move runs back to where they were; gives files of searches that stay in the trash.
 
     The files of the search come first: they are in the trash with a run, and if this process is killed they are not
-    left there alone. Those that went with a run put away later come back with the first run of their study.
+    left there alone. Those that went with another run come back with the first run that search.json names.
 
     Raises:
         RequestError: a run is there again, or two runs were at one place. Nothing has been moved.
@@ -233,10 +235,12 @@ def restore(runs: Sequence[Trashed]) -> list[Path]:
     stay = []
     for source, target in {run.study_folder: run.study_home for run in runs}.items():
         stay += _move_search(source, target)
-    for run in runs:
-        if not study_files(run.study_home):
-            for source in _later(run)[:1]:
-                _move_search(source, run.study_home)
+    for home in {run.study_home for run in runs}:
+        search = _search_of([run for run in runs if run.study_home == home])
+        if search is not None and not (home / SEARCH).exists():
+            _move_search(search, home)
+            _remove_if_empty(search)
+            _remove_if_empty(search.parent)
     moved = 0
     for run in runs:
         if run.is_search:
@@ -250,10 +254,17 @@ def restore(runs: Sequence[Trashed]) -> list[Path]:
     return stay
 
 
-def _later(run: Trashed) -> list[Path]:
-    """The folders of the study in the trash with files of a search, of which runs were put away later than this one."""
-    times = [folder for folder in folders(run.trash) if folder.name > run.time]
-    return [folder / run.study for folder in times if study_files(folder / run.study)]
+def _search_of(runs: Sequence[Trashed]) -> Path | None:
+    """The folder in the trash with the files of the search that names one of these runs of a study, if there is one."""
+    names = {run.place.name for run in runs}
+    for time in folders(runs[0].trash):
+        try:
+            text = read_bytes(time / runs[0].study, SEARCH, depth=1).decode(errors="replace")
+        except (FileNotFoundError, FitbenchError):
+            continue
+        if names.intersection(re.findall('"([^"]*)"', text)):
+            return time / runs[0].study
+    return None
 
 
 def _check_homes(runs: Sequence[Trashed]) -> None:

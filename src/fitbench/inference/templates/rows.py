@@ -54,7 +54,7 @@ def divided(text: str) -> tuple[str, list[list[str]]]:
     first = next((line for line in text.splitlines() if line.strip()), "")
     problems = []
     for separator in sorted(filter(first.count, ",;\t|"), key=first.count, reverse=True) or ",":
-        content = io.StringIO(text.rstrip("\r\n"), newline="")
+        content = io.StringIO(text.rstrip(), newline="")
         reader = csv.reader(content, delimiter=separator, skipinitialspace=True, strict=True)
         lines: list[list[str]] = []
         try:

@@ -42,8 +42,6 @@ function column(name) {
 
 // -- values as text ---------------------------------------------------------------------------------------------------
 
-const TIE = 60; // decimals, of which a number that is as near to two others has no more
-
 const WRITERS = {
   text: String,
   number: (value) => (typeof value === "number" ? inDigits(value, 6) : String(value)),
@@ -62,7 +60,8 @@ const WRITERS = {
 // A number with so many decimals, as Python writes it: of two that are equally near, the one with an even last digit.
 function fixed(value, digits) {
   const text = value.toFixed(digits);
-  const isTie = /^50*$/.test(value.toFixed(TIE).split(".")[1].slice(digits));
+  const isHalf = (further) => value.toFixed(digits + further).endsWith("5".padEnd(further, "0"));
+  const isTie = isHalf(6) && isHalf(50); // the first is fast, the second certain
   return isTie && Number(text.at(-1)) % 2 ? (value * (1 - Number.EPSILON)).toFixed(digits) : text;
 }
 
