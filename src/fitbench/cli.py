@@ -38,8 +38,8 @@ def _with_source(trust: bool) -> bool:
 
 # Arguments and options of several commands.
 AT_NAMES = (
-    "@latest: the run that finished last or is being trained; @best: the best on the validation part, of the newest "
-    "study; STUDY/@best: of a study"
+    "@latest: the run that changed last, or that finished last where a model is needed; @best: the best on the "
+    "validation part, of the newest study; STUDY/@best: of a study"
 )
 Run = Annotated[
     str, typer.Argument(metavar="RUN", help=f"a run folder, a run_id or an unambiguous part of one; {AT_NAMES}")

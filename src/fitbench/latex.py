@@ -16,7 +16,8 @@ SETUP = "detect-weight, retain-explicit-plus, group-digits=none, group-separator
 TEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': "''", "'": r"{'}", "`": r"\textasciigrave{}", "±": r"$\pm$", "≥": r"$\geq$",
+    "|": r"\textbar{}", '"': r"{\ttfamily\char34}", "'": r"{'}", "`": r"\textasciigrave{}", "±": r"$\pm$",
+    "≥": r"$\geq$",
     "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{EN DASH}": "--", "\N{EM DASH}": "---", "…": r"\dots{}",
     "[": "{[}", "]": "{]}", "°": r"\textdegree{}", "µ": r"\textmu{}",
     "\N{LEFT SINGLE QUOTATION MARK}": "`", "\N{RIGHT SINGLE QUOTATION MARK}": "'",

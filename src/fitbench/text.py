@@ -134,7 +134,8 @@ def encodable(text: str) -> str:
 
 def sentences(texts: Iterable[str]) -> str:
     """Texts one behind the other. One that ends as no sentence does has a full stop."""
-    return " ".join(text if text.endswith((".", "!", "?", ":")) else f"{text}." for text in texts)
+    ends = (".", "!", "?", ":", "…", ".)")
+    return " ".join(text if text.endswith(ends) else f"{text}." for text in texts if text)
 
 
 LARGE, LARGEST = 1e3, 1e9  # from which on a number has six significant digits, and a power of ten

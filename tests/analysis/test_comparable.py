@@ -8,7 +8,7 @@ from fitbench.analysis.comparable import CHECKSUMS_OF_SETS, comparable, labels
 from fitbench.analysis.comparison import compare_groups
 from fitbench.analysis.frame import load_runs
 from fitbench.analysis.pivot import pivots
-from fitbench.analysis.request import Which
+from fitbench.analysis.request import Which, newest_set
 from fitbench.errors import RequestError
 
 from ..run_folders import as_task, close_values
@@ -130,6 +130,16 @@ def test_sets_that_lack_the_metric_are_left_out_whatever_stands_beside_it(record
     which = Which([tmp_path / "outputs"])
     assert [each.data for each in compare_groups(which, None, names[0], None, names[1:])] == ["boston_housing"]
     assert len(pivots(which, "data", None, names)) == 1
+
+
+def test_the_note_about_what_is_left_out_advises_what_tells_the_sets_apart(record, tmp_path, capsys):
+    record("seed=0")
+    record("data=digits", sha256="cd" * 32, at=2)
+    newest_set(load_runs(tmp_path / "outputs"), None)
+    assert """; --where "data == '..'" selects others""" in " ".join(capsys.readouterr().err.split())
+    record("data=digits", "seed=1", sha256="ef" * 32, at=3)
+    newest_set(load_runs(tmp_path / "outputs"), None)
+    assert """; --where "dataset.sha256 == '..'" selects others""" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_group_averages_no_runs_of_two_test_parts(record, tmp_path):

@@ -104,7 +104,9 @@ def test_write_loses_no_result_of_a_row_whose_settings_have_changed(committed, c
     known = [replace(one, config_id="00000000") for one in results_file.read_csv(path)[:4]]
     path.write_text(results_file.as_csv(known))
     records = measured.read_runs(committed, composed(committed))
-    with pytest.raises(RequestError, match=r"results\.csv has 4 runs of 'softmax' with other settings, .* give --run"):
+    with pytest.raises(
+        RequestError, match=r"results\.csv has 4 runs of 'softmax' with other settings, and no run .* give --run"
+    ):
         with_kept(committed, records, composed(committed))
     measure(committed, "softmax", {0: 0.9})
     records = measured.read_runs(committed, composed(committed))

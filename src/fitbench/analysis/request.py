@@ -50,7 +50,7 @@ def newest_set(frame: pd.DataFrame, metric: str | None) -> pd.DataFrame:
     if others:
         count = len(frame) - len(newest.frame)
         has_own_name = newest.data not in ("", *(each.data for each in others))
-        advice = "--where \"data == '..'\"" if has_own_name else "--where with a setting in which they differ"
+        advice = f"--where \"{'data' if has_own_name else 'dataset.sha256'} == '..'\""
         write_note(
             f"runs on {clean(newest.label)}, the newest; {counted(count, 'run')} on other data or of other tasks "
             f"{'is' if count == 1 else 'are'} left out; {advice} selects others"

@@ -135,7 +135,7 @@ def narrowed(frame: pd.DataFrame, which: Which, finished: bool = False) -> pd.Da
 def newest_studies(frame: pd.DataFrame, finished: bool = False) -> list[str]:
     """The studies of a frame, the newest first.
 
-    The newest study is that of the run that changed last: that finished last, or is being trained. Commands that need
+    The newest study is that of the run that changed last: that ended last, or is being trained. Commands that need
     finished runs count these alone. Studies without a finished run then come behind the others.
     """
     latest: dict[str, tuple[bool, float]] = {}

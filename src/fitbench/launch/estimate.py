@@ -74,7 +74,7 @@ class Estimate:
         unknown: how many of them no recorded run tells about.
         origin: what it is estimated from, such as '2 recorded runs of the same configurations'.
         endings: what may end runs sooner, such as 'early stopping'.
-        at_most: whether the time of a run is that of recorded first epochs alone. Later epochs are faster.
+        from_first_epochs: whether the time of a run is that of recorded first epochs alone. Later epochs are faster.
     """
 
     seconds: float
@@ -83,7 +83,7 @@ class Estimate:
     unknown: int
     origin: str
     endings: tuple[str, ...] = ()
-    at_most: bool = False
+    from_first_epochs: bool = False
 
     def scaled(self, jobs: int, endings: Sequence[str] = ()) -> Estimate:
         """The time of so many runs like these, which may also be ended by `endings`. All runs must be known."""
@@ -105,12 +105,12 @@ class Estimate:
         at_once = f" with workers={workers}" if workers > 1 else ""
         if launcher is not None:
             workers, at_once = 1, ", one run after another"
-        limit = "at most " if self.at_most else ""
-        time = limit + approximately(shared_by(workers, self.seconds, self.longest))
+        time = approximately(shared_by(workers, self.seconds, self.longest))
+        slower = ", some of one epoch, which takes longer than later ones" if self.from_first_epochs else ""
         sooner = f" ({either(self.endings)} may end it sooner)" if self.endings else ""
         known = f" for {self.jobs - self.unknown:,} of {self.jobs:,} runs" if self.unknown else ""
         rest = "; no similar run is recorded for the others" if self.unknown else ""
-        return f"{time} of training{known}{at_once}{sooner}, plus starting up; from {self.origin}{rest}"
+        return f"{time} of training{known}{at_once}{sooner}, plus starting up; from {self.origin}{slower}{rest}"
 
 
 def approximately(seconds: float) -> str:
@@ -136,7 +136,7 @@ class Records:
         seconds: list[float] = []
         same: set[Path] = set()
         alike: set[Path] = set()
-        stops_early, at_most = False, False
+        stops_early, from_first_epochs = False, False
         trained = [each for each in planned if each.trained]
         for each in trained:
             config, done = each.job.config, each.epochs_done()
@@ -148,7 +148,7 @@ class Records:
                 of_runs = [run.seconds_for(to_do) for run in runs]
                 alike |= {run.folder for run in runs}
                 stops_early = stops_early or config.training.may_stop_early
-                at_most = at_most or (to_do > 1 and all(run.epochs == 1 for run in runs))
+                from_first_epochs |= to_do > 1 and all(run.epochs == 1 for run in runs)
             else:
                 continue
             seconds.append(statistics.median(of_runs))
@@ -160,7 +160,7 @@ class Records:
             unknown=len(trained) - len(seconds),
             origin=" and ".join(f"{counted(number, 'recorded run')} of {kind}" for number, kind in sources if number),
             endings=("early stopping",) if stops_early else (),
-            at_most=at_most,
+            from_first_epochs=from_first_epochs,
         )
 
     def _same(self, job: Job) -> list[Past]:
@@ -182,13 +182,19 @@ class Records:
         if wanted not in self._found:
             beginning = f"{config.data.name}-{config.model['name']}-"
             named = [folder for folder in self.folders if folder.name.startswith(beginning)]
-            found = _newest(named, lambda its: (*_names_of(its), *_place_of(its)) == wanted)
-            self._found[wanted] = [run for run in found if run.epochs != 1] or found
+
+            def fits(its: Mapping[str, Any]) -> bool:
+                return (*_names_of(its), *_place_of(its)) == wanted
+
+            self._found[wanted] = _newest(named, fits, least_epochs=2) or _newest(named, fits)
         return self._found[wanted]
 
 
-def _newest(folders: Iterable[Path], fits: Callable[[Mapping[str, Any]], bool]) -> list[Past]:
-    """The newest finished runs in these folders whose recorded configuration fits, all on the device of the newest."""
+def _newest(folders: Iterable[Path], fits: Callable[[Mapping[str, Any]], bool], least_epochs: int = 0) -> list[Past]:
+    """The newest finished runs in these folders whose recorded configuration fits, all on the device of the newest.
+
+    Those with fewer epochs than `least_epochs` are left out, but for models that have none.
+    """
     written = {path.parent: path.stat().st_mtime_ns for path in _results(folders)}
     found: list[Past] = []
     device = None
@@ -198,6 +204,8 @@ def _newest(folders: Iterable[Path], fits: Callable[[Mapping[str, Any]], bool]) 
             continue
         device = result["device"]
         timing, epochs = result["timing"], result["metrics"]["epochs"]
+        if 0 < epochs < least_epochs:
+            continue
         seconds = timing["seconds"] if timing["fit_seconds"] is None else timing["fit_seconds"]
         found.append(Past(folder, seconds, epochs))
         if len(found) == MOST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,11 @@ class SweepProgress(Display):
         super().__init__(visible)
         self.primary = primary
         self.total = total
-        self.pending = dict.fromkeys(pending)
-        self.several_studies = len({folder.parent for folder in pending}) > 1
+        self.by_study: dict[Path, dict[str, Path]] = {}
+        for folder in pending:
+            self.by_study.setdefault(folder.parent, {})[folder.name] = folder
+        self.pending = sum(map(len, self.by_study.values()))
+        self.several_studies = len(self.by_study) > 1
         self.results = [result for folder in finished if (result := _result(folder)) is not None]
         self.failed = 0
 
@@ -41,9 +45,11 @@ class SweepProgress(Display):
 
     def _begun(self) -> list[Path]:
         """Return the folders of runs that have begun. Listing the studies is faster than looking for each run."""
-        studies = {folder.parent for folder in self.pending}
-        begun = {path for study in studies if study.exists() for path in study.iterdir()}
-        return [folder for folder in self.pending if folder in begun]
+        begun = []
+        for study, runs in self.by_study.items():
+            names = set(os.listdir(study)) if study.exists() else set()  # noqa: PTH208 - paths of 10,000 runs are slow
+            begun += [folder for name, folder in runs.items() if name in names]
+        return begun
 
     def _line_if_ended(self, folder: Path) -> str | None:
         """Return a line about a run, and count it, if it has ended since the sweep began."""
@@ -53,7 +59,8 @@ class SweepProgress(Display):
                 return None
         except FileNotFoundError:  # a new attempt has just removed error.txt
             return None
-        del self.pending[folder]
+        del self.by_study[folder.parent][folder.name]
+        self.pending -= 1
         result = _result(folder) if path.name == "result.json" else None
         if result is not None:
             self.results.append(result)
@@ -66,7 +73,7 @@ class SweepProgress(Display):
 
     def counts(self) -> tuple[int, int]:
         """Return how many runs have ended, and how many the sweep has."""
-        return self.total - len(self.pending), self.total
+        return self.total - self.pending, self.total
 
     def _count(self) -> str:
         return "{}/{}".format(*self.counts())

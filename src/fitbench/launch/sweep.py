@@ -82,11 +82,14 @@ def _advice(summary: SweepSummary, refused: Collection[Path], retried: bool) -> 
         retried: whether a launch of the same command trains failed runs.
     """
     failed = [folder for folder in summary.failures if folder not in refused]
-    if not failed and not summary.unfinished:
-        return "what is recorded there cannot be used"
-    if failed and not retried:
-        return "launch the sweep again with retry_failed=true to train them"
-    return "launch the sweep again to train them"
+    unusable = len(summary.failures) - len(failed)
+    remaining = len(failed) + summary.unfinished
+    records = f"the records of {unusable} cannot be used" if unusable else ""
+    if not remaining:
+        return records
+    option = " with retry_failed=true" if failed and not retried else ""
+    which = f"{remaining} of them; {records}" if unusable else "them"
+    return f"launch the sweep again{option} to train {which}"
 
 
 def _launch(jobs: Sequence[Job], train: Train, errors: dict[Path, str], fail_fast: bool) -> list[Job]:

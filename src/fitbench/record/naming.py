@@ -125,7 +125,7 @@ def _nearest(wanted: str, names: Iterable[str]) -> list[str]:
 def _chosen(wanted: str, runs: Mapping[str, str], outputs: Path, finished: bool) -> Path:
     """The run that `@latest` or `@best` means, which is said on stderr once.
 
-    `@latest` is the run that changed last: that finished last, or is being trained. `@best` is the best run of the
+    `@latest` is the run that changed last: that ended last, or is being trained. `@best` is the best run of the
     newest study that has a finished run with a value on the validation part, see `best_run`. The newest study is the
     one in which a run finished last.
 

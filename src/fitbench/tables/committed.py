@@ -117,8 +117,8 @@ def with_kept(table: Table, records: Sequence[Record], configurations: Mapping[s
     for (label, identity), of_row in dropped.items():
         if label not in finished and label in map(clean, configurations):
             raise RequestError(
-                f"{path} has {counted(len(of_row), 'run')} of {label!r} with other settings, and there is none with "
-                "those of now; give --run first, or remove their lines from the file"
+                f"{path} has {counted(len(of_row), 'run')} of {label!r} with other settings, and no run with "
+                "the present settings is finished; give --run first, or remove their lines from the file"
             )
         sys.stderr.write(
             f"fitbench: {FILE}: no row has the configuration {identity} of {clean(label)!r} now; its "

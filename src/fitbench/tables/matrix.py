@@ -75,7 +75,7 @@ class Block:
 
     @property
     def digits(self) -> int:
-        """Decimals of measured values: those of the claims, but at most one fewer than a list of rows has."""
+        """Decimals of measured values: those of the claims, and at least one fewer than the unit has."""
         claimed = [outcome.row.claim.digits for outcome in self.outcomes if outcome.row.claim is not None]
         row = self.outcomes[0].row
         return max(*claimed, row.measure.unit.digits - 1) if claimed else row.digits

@@ -70,8 +70,11 @@ def table(
                 return status
         except RequestError:
             raise
-        except FitbenchError:  # runs have failed; the others count
-            _show(view, format)
+        except FitbenchError as failure:  # runs have failed; the others count
+            try:
+                _show(view, format)
+            except FitbenchError as error:
+                raise FitbenchError(f"{failure}\n{error}") from failure
             raise
     _show(view, format)
     return 0
