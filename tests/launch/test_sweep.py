@@ -359,7 +359,7 @@ def test_progress_gives_ended_runs_epoch_best_metric_and_remaining_time_as_far_a
         (folders[2] / "error.txt").write_text("Traceback ...")
         folders[3].mkdir()
         deadline = time.monotonic() + 10
-        while len(progress.pending) > 2 and time.monotonic() < deadline:
+        while progress.pending > 2 and time.monotonic() < deadline:
             time.sleep(0.01)
         with claim(folders[3]):
             assert re.fullmatch(r"3/5 runs  \d s left  best val 0.8750  1 failed  starting", progress.line(80))
