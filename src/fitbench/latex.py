@@ -155,7 +155,7 @@ def _number(number: re.Match[str], behind: str, mark: Mark) -> str:
 
 
 def tex(text: str) -> str:
-    """Text that LaTeX sets as it is. Letters that its usual fonts lack, as Cyrillic ones, become '?'."""
+    """Text that LaTeX sets as it is. Letters that its usual fonts lack, such as Cyrillic ones, become '?'."""
     return re.sub("--+|.", lambda match: _tex(match[0]), clean(text))
 
 

@@ -70,7 +70,7 @@ def test_a_blank_line_of_one_column_is_a_row_without_a_value(tmp_path, end):
     lines = ["", "x", "1.5", "", "  ", "\t", '""', '" "', "2.5", "", "  ", ""]
     frame = read(tmp_path, end.join(lines))
     assert values(frame.fillna(0)) == {"x": [1.5, 0, 0, 0, 0, 0, 2.5]}
-    assert frame.attrs["notes"] == ["a blank line above a value is a row without one"]
+    assert frame.attrs["notes"] == ["blank lines between the values are rows without a value"]
     assert read(tmp_path, end.join(["x", "1.5", "2.5", "", ""])).attrs["notes"] == []
 
 

@@ -26,8 +26,8 @@ from fitbench.tables.table import table as show_table
         ({"run": True, "overrides": ["model=mlp"]}, r"model=mlp: would not launch the runs of this table"),
         ({"run": True, "overrides": ["seed=3"]}, "seed=3: not allowed here"),
         ({"run": True, "overrides": ["fold=3"]}, "fold=3: not allowed here; .* folds in table.yaml"),
-        ({"run": True, "overrides": ["nonsense"]}, "nonsense: expected KEY=VALUE behind the name of the one table"),
-        ({"overrides": ["tutorials"]}, "tutorials: expected KEY=VALUE behind the name of the one table"),
+        ({"run": True, "overrides": ["nonsense"]}, "nonsense: expected KEY=VALUE; fitbench table takes one table"),
+        ({"overrides": ["tutorials"]}, "tutorials: expected KEY=VALUE; fitbench table takes one table"),
     ],
 )
 def test_a_wrong_request_is_refused(small, tmp_path, launched, options, message):

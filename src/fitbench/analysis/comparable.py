@@ -67,7 +67,7 @@ def is_no_metric(frame: pd.DataFrame, metric: str) -> bool:
     return any(metric in (each.column, each.name) for each in quantities_of(frame).values() if each.metric is None)
 
 
-def of_a_part(frame: pd.DataFrame, names: Sequence[str]) -> str | None:
+def first_metric(frame: pd.DataFrame, names: Sequence[str]) -> str | None:
     """The first of these quantities that not every run has, by which sets are left out; None without such a one."""
     return next((name for name in names if not is_no_metric(frame, name)), None)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fitbench import metrics
 from fitbench.analysis import request, statistics
-from fitbench.analysis.comparable import Comparable, comparable, is_no_metric, of_a_part
+from fitbench.analysis.comparable import Comparable, comparable, first_metric, is_no_metric
 from fitbench.analysis.frame import in_known_groups, of_known_task, records
 from fitbench.analysis.groups import Group, group, group_each
 from fitbench.analysis.names import find_column, short_name
@@ -265,7 +265,7 @@ def compare_groups(
         RequestError: an option is wrong, no run remains, or the runs have different definitions of a metric.
     """
     frame = request.selected_runs(which)
-    found = comparable(frame, of_a_part(frame, [name for name in (metric, *further) if name is not None]))
+    found = comparable(frame, first_metric(frame, [name for name in (metric, *further) if name is not None]))
     sets = [(each, *_grouped(each, by, metric)) for each in found]
     having = [baseline is not None and bool(_fitting(groups, baseline)) for _, _, groups, *_ in sets]
     return [

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis import ranks, request
-from fitbench.analysis.comparable import comparable, labels, of_a_part
+from fitbench.analysis.comparable import comparable, first_metric, labels
 from fitbench.analysis.comparison import Compared, Comparison, compared
 from fitbench.analysis.frame import column, in_known_groups, of_known_task, plain_values, varying
 from fitbench.analysis.groups import Group, Identity, also_differ, group_each, in_order, row_texts
@@ -140,7 +140,7 @@ def pivots(which: request.Which, pivot: str, by: str | None, metrics: Sequence[s
     """
     frame = request.selected_runs(which)
     name = column(frame, pivot)
-    sets = comparable(frame, of_a_part(frame, metrics))
+    sets = comparable(frame, first_metric(frame, metrics))
     if name != DATA:
         return [
             replace(

@@ -18,8 +18,9 @@ from fitbench.analysis.series import quantity_text
 from fitbench.quantities import Quantity, quantities
 from fitbench.record.files import read_object
 from fitbench.record.schemas import Search, TrialState, check
+from fitbench.record.trash import SEARCH
 
-FILE = "search.json"
+FILE = SEARCH
 SCHEMA = 1
 FEWEST = 10  # finished trials from which importances are computed
 MOST_VALUES = 2_000_000  # in a file: 10,000 trials of 200 epochs

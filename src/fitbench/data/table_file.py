@@ -86,7 +86,7 @@ def _read_text(file: BinaryIO) -> pd.DataFrame:
     separator, names = _layout(content)
     if len(names) == 1:
         content, blank = _with_quoted_blanks(content, separator)
-        notes += ["a blank line above a value is a row without one"] * blank
+        notes += ["blank lines between the values are rows without a value"] * blank
     elif _RETURN_ALONE.search(content):
         content = _written_anew(_reader(content, separator), separator)
     frame = _fields(content, separator, names)

@@ -34,10 +34,14 @@ class SweepProgress(Display):
         self.by_study: dict[Path, dict[str, Path]] = {}
         for folder in pending:
             self.by_study.setdefault(folder.parent, {})[folder.name] = folder
-        self.pending = sum(map(len, self.by_study.values()))
         self.several_studies = len(self.by_study) > 1
         self.results = [result for folder in finished if (result := _result(folder)) is not None]
         self.failed = 0
+
+    @property
+    def pending(self) -> int:
+        """How many runs have not ended."""
+        return sum(map(len, self.by_study.values()))
 
     def ended(self) -> list[str]:
         """Return a line for each run that has ended since the last call."""
@@ -60,7 +64,6 @@ class SweepProgress(Display):
         except FileNotFoundError:  # a new attempt has just removed error.txt
             return None
         del self.by_study[folder.parent][folder.name]
-        self.pending -= 1
         result = _result(folder) if path.name == "result.json" else None
         if result is not None:
             self.results.append(result)

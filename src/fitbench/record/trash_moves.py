@@ -236,8 +236,10 @@ def restore(runs: Sequence[Trashed]) -> list[Path]:
     for source, target in {run.study_folder: run.study_home for run in runs}.items():
         stay += _move_search(source, target)
     for home in {run.study_home for run in runs}:
+        if (home / SEARCH).exists():
+            continue
         search = _search_of([run for run in runs if run.study_home == home])
-        if search is not None and not (home / SEARCH).exists():
+        if search is not None:
             _move_search(search, home)
             _remove_if_empty(search)
             _remove_if_empty(search.parent)

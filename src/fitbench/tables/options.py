@@ -42,7 +42,7 @@ class Options:
         part = rows is not None or seeds is not None
         words = [override for override in overrides if "=" not in override]
         refused = [
-            (bool(words), f"{next(iter(words), '')}: expected KEY=VALUE behind the name of the one table"),
+            (bool(words), f"{next(iter(words), '')}: expected KEY=VALUE; fitbench table takes one table"),
             (
                 bool(overrides) and not (self.run or self.dry_run or self.check),
                 f"{next(iter(overrides), '')} is for what --run launches; add --run",
