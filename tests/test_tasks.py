@@ -207,3 +207,9 @@ def test_a_metric_of_another_task_is_refused_with_those_of_the_task(one, other):
 def test_an_unknown_task_is_refused_with_the_nearest():
     with pytest.raises(RequestError, match="there is no task 'clasification'; did you mean classification"):
         task_of("clasification")
+
+
+def test_a_class_is_predicted_where_all_probabilities_are_numbers():
+    outputs = np.array([[np.nan, np.nan], [0.25, 0.75]])
+    found = task_of("classification").compared(["cat", "dog"], np.array([0, 0]), outputs)
+    assert (found["true"], found["predicted"]) == (["cat", "cat"], [None, "dog"])

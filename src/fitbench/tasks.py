@@ -233,10 +233,11 @@ class Classification:
     def compared(
         self, names: Sequence[str], targets: np.ndarray, outputs: np.ndarray, threshold: float = THRESHOLD
     ) -> dict[str, list[Any]]:
-        """The true and the predicted class, and the probability of each."""
-        labels = {"true": targets, "predicted": outputs.argmax(axis=1)}
-        named = {column: [names[label] for label in of.tolist()] for column, of in labels.items()}
-        return {**named, **_shares(names, outputs)}
+        """The true and the predicted class, None for an example with NaN; and the probability of each class."""
+        true = [names[label] for label in targets.tolist()]
+        answers = zip(outputs.argmax(axis=1).tolist(), np.isnan(outputs).any(axis=1).tolist(), strict=True)
+        predicted = [None if is_undefined else names[label] for label, is_undefined in answers]
+        return {"true": true, "predicted": predicted, **_shares(names, outputs)}
 
 
 class Regression:

@@ -3,7 +3,8 @@ import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from fitbench import metrics
-from fitbench.analysis import scores
+from fitbench.analysis import drawings, scores
+from fitbench.record.reading import Predictions
 
 NAMES = [f"c{i}" for i in range(7)]
 
@@ -20,7 +21,7 @@ def random_labels():
 
 def test_figures_per_class_are_those_of_scikit_learn(random_labels):
     labels, predicted = random_labels
-    matrix = scores.confusion(labels, predicted, 7)
+    matrix = scores.confusion(labels, np.eye(7)[predicted])
     assert (matrix == confusion_matrix(labels, predicted, labels=range(7))).all()
     expected = precision_recall_fscore_support(labels, predicted, labels=range(7), zero_division=np.nan)
     found = scores.per_class(matrix, NAMES)
@@ -34,7 +35,7 @@ def test_figures_per_class_are_those_of_scikit_learn(random_labels):
 
 def test_the_mean_is_over_the_classes_that_have_the_figure(random_labels):
     labels, predicted = random_labels
-    classes = scores.per_class(scores.confusion(labels, predicted, 7), NAMES)
+    classes = scores.per_class(scores.confusion(labels, np.eye(7)[predicted]), NAMES)
     precisions, recalls, f1, _ = precision_recall_fscore_support(
         labels, predicted, labels=range(7), zero_division=np.nan
     )
@@ -45,7 +46,7 @@ def test_the_mean_is_over_the_classes_that_have_the_figure(random_labels):
 
 def test_the_means_are_those_of_the_metrics():
     labels, predicted = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 0])  # the last class is never predicted
-    means = scores.macro_average(scores.per_class(scores.confusion(labels, predicted, 3), NAMES[:3]))
+    means = scores.macro_average(scores.per_class(scores.confusion(labels, np.eye(3)[predicted]), NAMES[:3]))
     for key in ("precision", "recall", "f1"):
         assert means[key] == pytest.approx(metrics.get(f"macro_{key}").evaluate(labels, np.eye(3)[predicted]))
 
@@ -63,3 +64,18 @@ def test_mistakes_are_ordered_by_confidence_with_nan_last():
     probabilities = np.array([[0.6, 0.4], [0.1, 0.9], [np.nan, np.nan], [0.2, 0.8], [0.9, 0.1]])
     labels = np.array([1, 0, 1, 1, 1])
     assert scores.mistakes(labels, probabilities).tolist() == [1, 4, 0, 2]
+
+
+def test_examples_with_nan_are_mistakes_and_are_read_as_no_class():
+    probabilities = np.array([[np.nan, np.nan], [0.9, 0.1], [0.2, np.nan]])
+    labels = np.array([0, 0, 1])
+    assert scores.mistakes(labels, probabilities).tolist() == [0, 2]
+    assert scores.confusion(labels, probabilities).tolist() == [[1, 0], [0, 0]]
+    found = Predictions(labels, probabilities, "0" * 64)
+    drawn = drawings.DRAWINGS["mistakes"].content(found, ["a", "b"], 0.5)["mistakes"]
+    assert [(mistake["true"], mistake["predicted"], mistake["probability"]) for mistake in drawn] == [
+        ("a", None, None),
+        ("b", None, None),
+    ]
+    per_class, *_ = drawings.DRAWINGS["confusion"].tables(found, ["a", "b"], 0.5)
+    assert [note.text for note in per_class.notes] == ["left out: 2 examples with NaN among the probabilities"]

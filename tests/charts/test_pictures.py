@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from fitbench.analysis.scores import per_label
+from fitbench.analysis.scores import confusion, per_label
 from fitbench.charts import paper
 from fitbench.charts.confusion import draw_confusion
 from fitbench.charts.label_scores import draw_label_scores
@@ -47,16 +47,14 @@ def test_curves_without_accuracy_and_with_gaps_are_drawn(tmp_path):
 def test_a_confusion_matrix_is_nearly_square_and_grows_with_its_classes(make_run, tmp_path, classes):
     labels, probabilities = make_run.predictions(500, classes)
     names = [str(i) for i in range(classes)]
-    draw_confusion(labels, probabilities.argmax(axis=1), names, tmp_path / "confusion.png", "a run")
+    draw_confusion(confusion(labels, probabilities), names, tmp_path / "confusion.png", "a run")
     width, height = size(tmp_path / "confusion.png")
     assert 0.7 < height / width <= 1
     assert 400 < height < 2600
 
 
 def test_errors_are_coloured_and_right_answers_are_grey(tmp_path):
-    labels = np.array([0] * 50 + [1] * 50)
-    predicted = np.array([0] * 30 + [1] * 20 + [1] * 50)
-    draw_confusion(labels, predicted, ["a", "b"], tmp_path / "confusion.png", "a run")
+    draw_confusion(np.array([[30, 20], [0, 50]]), ["a", "b"], tmp_path / "confusion.png", "a run")
     with Image.open(tmp_path / "confusion.png") as image:
         colours = {colour[:3] for _, colour in image.convert("RGB").getcolors(1 << 20)}
     assert (230, 230, 230) in colours  # both cells of the diagonal
@@ -64,8 +62,7 @@ def test_errors_are_coloured_and_right_answers_are_grey(tmp_path):
 
 
 def test_without_errors_the_matrix_is_drawn(tmp_path):
-    labels = np.array([0, 1, 2, 2])
-    draw_confusion(labels, labels, CLASSES, tmp_path / "confusion.png", "a run")
+    draw_confusion(np.diag([1, 1, 2]), CLASSES, tmp_path / "confusion.png", "a run")
     size(tmp_path / "confusion.png")
 
 
@@ -82,7 +79,7 @@ def test_mistakes_stand_five_in_a_row(tmp_path, count, height):
 def test_names_that_are_no_formula_stay_text(tmp_path):
     names = ["$x^{$", "$\\frac$", "[bold]\x1b[31m"]
     labels = np.array([0, 1, 2])
-    draw_confusion(labels, labels[::-1], names, tmp_path / "confusion.png", "$\\frac$")
+    draw_confusion(np.eye(3, dtype=int)[::-1], names, tmp_path / "confusion.png", "$\\frac$")
     images, confidence = np.zeros((3, 4, 4, 3), np.uint8), np.array([1, np.nan, 0.5])
     draw_mistakes(IMAGES, Mistakes(labels, images, labels, labels[::-1], confidence, names), tmp_path / "m.png", "$$$")
     draw_run_curves([{"epoch": 1, "loss": 1}], [Panel("loss", "$\\frac$")], tmp_path / "curves.png", "$\\frac$", None)
@@ -231,7 +228,6 @@ def test_lines_of_a_run_are_named_at_their_ends_and_the_best_value_is_written(mo
 def test_the_recall_of_each_class_stands_at_the_right_of_its_row(monkeypatch, tmp_path):
     figures = []
     monkeypatch.setattr("fitbench.charts.paper.write", lambda figure, path, dpi: figures.append(figure))
-    labels, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
-    draw_confusion(labels, predicted, ["a", "b", "c"], tmp_path / "confusion.png", "a run")
+    draw_confusion(np.array([[2, 1, 0], [0, 1, 0], [0, 0, 0]]), ["a", "b", "c"], tmp_path / "confusion.png", "a run")
     recall = [text.get_text() for text in figures[0].axes[0].texts if text.get_gid() == "recall"]
     assert recall == ["66.7 %", "100.0 %", "-"]

@@ -19,7 +19,7 @@ from fitbench.inference import evaluate as evaluating
 from fitbench.inference.comparison import compare, describe, difference
 from fitbench.inference.evaluate import evaluate
 from fitbench.inference.other_data import Wanted
-from fitbench.inference.reader import configuration, open_run
+from fitbench.inference.reader import Reader, configuration, open_run
 from fitbench.inference.table_targets import targets_of
 from fitbench.kinds import IMAGES
 from fitbench.metrics import CLASSIFICATION, MULTILABEL, REGRESSION, get
@@ -278,6 +278,24 @@ def test_summary_compares_with_the_test_images_of_the_run(run, own_data, capsys)
         f"the model was trained on {trained:,} of these images, so the metrics do not apply to new ones; the other "
         f"{held_back:,} are the validation part"
     ) in summary("train", "mnist_5k")
+
+
+def test_outputs_of_nan_leave_no_metrics_and_are_counted(run, evaluated, own_data, capsys, monkeypatch):
+    def outputs(reader, inputs):
+        found = original(reader, inputs)
+        found[:7] = np.nan
+        return found
+
+    original = Reader.outputs
+    monkeypatch.setattr(Reader, "outputs", outputs)
+    record = evaluated("npz", own_data())
+    assert set(record["metrics"].values()) == {None}
+    assert "per_class" not in record
+    assert "confusion" not in record
+    evaluate(str(run), Path("none"), "npz", (own_data(),), "test", "table", trust=False)
+    text = capsys.readouterr().out
+    assert "the model gave NaN for 7 of 300 images: the metrics are undefined" in text
+    assert "accuracy -" in text
 
 
 def test_difference_equals_an_example_of_newcombe():

@@ -189,13 +189,13 @@ def test_confusion_and_mistakes_are_those_of_the_predictions(make_run, tmp_path)
     probabilities[7] = np.nan
     make_run(labels=labels, probabilities=probabilities)
     _, content = collected(tmp_path)
-    predicted = [max(range(3), key=lambda k: row[k]) if row[0] == row[0] else 0 for row in probabilities.tolist()]
+    predicted = [max(range(3), key=lambda k: row[k]) if row[0] == row[0] else None for row in probabilities.tolist()]
     pairs = list(zip(labels.tolist(), predicted, strict=True))
     assert content["predictions"][0]["confusion"]["counts"] == [pairs.count((i, j)) for i in range(3) for j in range(3)]
     wrong = [i for i, (label, guess) in enumerate(pairs) if label != guess and i != 7]
     wrong.sort(key=lambda i: -probabilities[i].max())
     found = content["predictions"][0]["mistakes"]
-    assert found["count"] == len(wrong) + (labels[7] != 0)
+    assert found["count"] == len(wrong) + 1  # the one with NaN
     assert found["examples"] == 500
     assert found["worst"] == [
         (i, labels[i], predicted[i], round(float(probabilities[i].max()), 4)) for i in wrong[:MISTAKES]

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
-
-import numpy as np
 
 from fitbench.analysis import scores
 from fitbench.columns import Column, Note, Table, column
 from fitbench.record.reading import Predictions, output_names
 from fitbench.tasks import task_of
-from fitbench.text import clean, number
+from fitbench.text import clean, counted, number
 
 PAIRS = 10  # confused pairs that are listed
 MISTAKES = 10  # mistakes, or values with large errors, that are listed
@@ -40,7 +38,7 @@ class Drawing:
 
 
 def _confusion(predictions: Predictions, names: Sequence[str], _: float) -> dict[str, Any]:
-    matrix = scores.confusion(predictions.targets, scores.predicted(predictions.outputs), len(names))
+    matrix = scores.confusion(predictions.targets, predictions.outputs)
     return {
         "per_class": scores.per_class(matrix, names),
         "confusion": matrix.tolist(),
@@ -57,12 +55,18 @@ def _confusion_tables(predictions: Predictions, names: Sequence[str], threshold:
         column("times", pairs, lambda pair: str(pair["count"])),
         column("share", pairs, lambda pair: f"{100 * pair['share']:.1f} %"),
     ]
-    return [per_class_table(content["per_class"]), *[Table("Most confused", confused)] * bool(pairs)]
+    per_class = per_class_table(content["per_class"], int((~scores.classified(predictions.outputs)).sum()))
+    return [per_class, *[Table("Most confused", confused)] * bool(pairs)]
 
 
-def per_class_table(classes: Sequence[dict[str, Any]]) -> Table:
-    """Precision, recall, F1 and number of examples of each class, as `scores.per_class` gives them, and the means."""
-    return _f1_table(classes, "class", "classes", sum(score["support"] for score in classes))
+def per_class_table(classes: Sequence[dict[str, Any]], unclassified: int = 0) -> Table:
+    """Precision, recall, F1 and number of examples of each class, as `scores.per_class` gives them, and the means.
+
+    A note says how many examples are left out, because they have NaN among their probabilities.
+    """
+    table = _f1_table(classes, "class", "classes", sum(score["support"] for score in classes))
+    note = Note(f"left out: {counted(unclassified, 'example')} with NaN among the probabilities")
+    return replace(table, notes=[note] * bool(unclassified))
 
 
 def _f1_table(
@@ -108,15 +112,18 @@ def place_notes(rows: Sequence[Mapping[str, Any]]) -> list[Note]:
 
 
 def _mistakes(predictions: Predictions, names: Sequence[str], _: float) -> dict[str, Any]:
-    """The most confident mistakes: position in the test part, true and predicted class, probability or None."""
+    """The most confident mistakes: position in the test part, true and predicted class, probability.
+
+    The latter two are None for an example that has NaN among its probabilities.
+    """
     targets, outputs = predictions.targets, predictions.outputs
-    predicted = scores.predicted(outputs)
+    predicted, classified = scores.predicted(outputs), scores.classified(outputs)
     mistakes = [
         {
             **predictions.place(i, "example"),
             "true": names[targets[i]],
-            "predicted": names[predicted[i]],
-            "probability": float(outputs[i].max()) if np.isfinite(outputs[i]).all() else None,
+            "predicted": names[predicted[i]] if classified[i] else None,
+            "probability": float(outputs[i].max()) if classified[i] else None,
         }
         for i in scores.mistakes(targets, outputs)[:MISTAKES]
     ]
@@ -130,7 +137,7 @@ def _mistakes_tables(predictions: Predictions, names: Sequence[str], threshold: 
     columns = [
         place_column(mistakes, "example"),
         column("true", mistakes, lambda mistake: clean(mistake["true"]), right=False, key=True),
-        column("read as", mistakes, lambda mistake: clean(mistake["predicted"]), right=False, key=True),
+        column("read as", mistakes, lambda mistake: clean(mistake["predicted"] or "-"), right=False, key=True),
         column("probability", mistakes, lambda mistake: number(mistake["probability"], DIGITS)),
     ]
     return [Table("Most confident mistakes", columns, place_notes(mistakes))]

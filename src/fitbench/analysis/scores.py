@@ -17,14 +17,23 @@ def predicted(probabilities: np.ndarray) -> np.ndarray:
     return probabilities.argmax(axis=1)
 
 
+def classified(probabilities: np.ndarray) -> np.ndarray:
+    """Which examples have a predicted class, bool [N]: those without NaN among their probabilities."""
+    return ~np.isnan(probabilities).any(axis=1)
+
+
 def right(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Which examples are classified correctly, bool [N]; none of those with NaN is."""
-    return (predicted(probabilities) == labels) & ~np.isnan(probabilities).any(axis=1)
+    return (predicted(probabilities) == labels) & classified(probabilities)
 
 
-def confusion(labels: np.ndarray, classified: np.ndarray, classes: int) -> np.ndarray:
-    """How often examples of each class were classified as each: int [classes, classes], true classes in rows."""
-    codes = labels.astype(np.int64) * classes + classified
+def confusion(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """How often examples of each class were classified as each: int [classes, classes], true classes in rows.
+
+    `labels` are int [N], `probabilities` [N, classes]. Examples with NaN among their probabilities are left out.
+    """
+    classes, known = probabilities.shape[1], classified(probabilities)
+    codes = labels[known].astype(np.int64) * classes + predicted(probabilities[known])
     return np.bincount(codes, minlength=classes * classes).reshape(classes, classes)
 
 
@@ -83,7 +92,7 @@ def confused_pairs(matrix: np.ndarray, names: Sequence[str], count: int) -> list
 
 def mistakes(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Positions of the wrongly classified examples, int [M], the most confident first; NaN is the least confident."""
-    wrong = np.flatnonzero(predicted(probabilities) != labels)
+    wrong = np.flatnonzero(~right(labels, probabilities))
     confidence = np.nan_to_num(probabilities[wrong].max(axis=1), nan=-1.0)
     return wrong[np.argsort(-confidence, kind="stable")]
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fitbench.analysis import scores
 from fitbench.analysis.axes import axis_of
 from fitbench.analysis.palette import ERRORS, GREY, GRID, RIGHT
 from fitbench.charts import paper
@@ -26,15 +25,14 @@ NAME = 1.1  # inches of a class's name at most
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear red, green and blue (WCAG 2)
 
 
-def draw_confusion(labels: np.ndarray, predicted: np.ndarray, classes: Sequence[str], path: Path, title: str) -> None:
-    """Write the confusion matrix as a PNG: counts, and the errors coloured by their share of the true class.
+def draw_confusion(matrix: np.ndarray, classes: Sequence[str], path: Path, title: str) -> None:
+    """Write a confusion matrix as a PNG: counts, and the errors coloured by their share of the true class.
 
-    `labels` and `predicted` are int [N], positions in `classes`. The diagonal is grey, so that the errors are seen.
-    The recall of each class stands at the right. With more than 30 classes there are no numbers.
+    `matrix` is int [true classes, predicted classes]. The diagonal is grey, so that the errors are seen. The recall of
+    each class stands at the right. With more than 30 classes there are no numbers.
     """
     from matplotlib.colors import LinearSegmentedColormap
 
-    matrix = scores.confusion(labels, predicted, len(classes))
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     errors = np.ma.masked_array(share, np.eye(len(classes), dtype=bool))
     most = max(float(errors.max()), 0.01)

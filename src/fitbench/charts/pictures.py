@@ -95,8 +95,8 @@ def _draw_curves(run: RunFiles, path: Path) -> None:
 
 def _draw_confusion(run: RunFiles, path: Path) -> None:
     assert run.predictions is not None
-    labels, predicted = run.predictions.targets, scores.predicted(run.predictions.outputs)
-    draw_confusion(labels, predicted, run.names, path, f"{run.name}, {len(labels):,} test examples")
+    matrix = scores.confusion(run.predictions.targets, run.predictions.outputs)
+    draw_confusion(matrix, run.names, path, f"{run.name}, {counted(int(matrix.sum()), 'test example')}")
 
 
 def _draw_predicted(run: RunFiles, path: Path) -> None:
@@ -136,6 +136,7 @@ def _draw_mistakes(run: RunFiles, trust: bool) -> list[Path]:
     assert run.predictions is not None
     labels, probabilities = run.predictions.targets, run.predictions.outputs
     wrong, config = scores.mistakes(labels, probabilities), from_values(run.config)
+    wrong = wrong[scores.classified(probabilities[wrong])]
     if not len(wrong) or config.data.kind not in (None, *DRAWN):
         return []
     purpose = "mistakes.png shows test examples of these data"

@@ -262,8 +262,8 @@ def _report(
     """Print the record as JSON, or the metrics as text. Both compare with the run's own test part."""
     primary = metrics.get(reader.result["primary"]) or metrics[reader.task.default_metrics[0]]
     compared = compare(reader.result, record, primary)
-    of_classes = reader.task.has_classes
-    matrix = scores.confusion(targets, raw.argmax(axis=1), len(reader.names)) if of_classes else None
+    undefined = int(np.isnan(raw).any(axis=1).sum())
+    matrix = scores.confusion(targets, raw) if reader.task.has_classes and not undefined else None
     if format == "json":
         derived: dict[str, Any] = {"path": str(path), "compared": compared}
         if matrix is not None:
@@ -279,6 +279,8 @@ def _report(
     lines += [f"{metric.label} {number(record['metrics'][name], metric.digits)}" for name, metric in described.items()]
     if compared:
         lines += describe(compared, reader.result, primary, noun)
+    if undefined:
+        lines.append(f"the model gave NaN for {undefined:,} of {counted(len(raw), noun)}: the metrics are undefined")
     for line in (*lines, *_remarks(reader.result, data, noun), clean(path)):
         out.print(line, soft_wrap=True)
 

@@ -148,10 +148,9 @@ def _report_scores(tally: Tally, reader: Reader, options: Options) -> None:
     if options.confusion is not None:
         from fitbench.charts.confusion import draw_confusion
 
-        true, predicted = (np.repeat(side.ravel(), tally.matrix.ravel()) for side in np.indices(tally.matrix.shape))
         title = f"{reader.run_id}, {counted(labelled, 'image')}"
         with writing(options.confusion):
-            draw_confusion(true, predicted, reader.names, options.confusion, title)
+            draw_confusion(tally.matrix, reader.names, options.confusion, title)
         _write_notice(f"drew {clean(options.confusion)}")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from fitbench.analysis import scores
 from fitbench.analysis.drawings import DRAWINGS, drawings_of
@@ -78,8 +79,8 @@ def _of_run(folder: str, points: int, classes: dict[tuple[str, ...], int], left_
 
 
 def _confusion(of: Found) -> Part:
-    classes, found = len(of.names), of.predictions
-    matrix = scores.confusion(found.targets, scores.predicted(found.outputs), classes)
+    classes = len(of.names)
+    matrix = scores.confusion(of.predictions.targets, of.predictions.outputs)
     if classes <= MATRIX:
         return {"counts": matrix.ravel().tolist()}
     pairs = scores.confused_pairs(matrix, [str(place) for place in range(classes)], PAIRS)
@@ -87,17 +88,20 @@ def _confusion(of: Found) -> Part:
 
 
 def _worst(of: Found) -> Part:
-    """How many mistakes there are, and the most confident: place, label, predicted class, probability."""
+    """How many mistakes there are, and the most confident: place, label, predicted class and probability, or None."""
     labels, probabilities = of.predictions.targets, of.predictions.outputs
-    predicted = scores.predicted(probabilities)
     wrong = scores.mistakes(labels, probabilities)
-    worst = wrong[:MISTAKES]
-    sure = [round(p, 4) if math.isfinite(p) else None for p in probabilities[worst].max(axis=1).tolist()]
-    rows = zip(
-        of.predictions.places[worst].tolist(), labels[worst].tolist(), predicted[worst].tolist(), sure, strict=True
-    )
-    place = of.predictions.place_name
-    return {"count": len(wrong), "examples": len(labels), "place": place, "worst": list(rows)}
+    rows = [
+        (int(of.predictions.places[i]), int(labels[i]), *_answer(probabilities[i])) for i in wrong[:MISTAKES].tolist()
+    ]
+    return {"count": len(wrong), "examples": len(labels), "place": of.predictions.place_name, "worst": rows}
+
+
+def _answer(probabilities: np.ndarray) -> tuple[int, float] | tuple[None, None]:
+    """The predicted class and its probability, for the probabilities of one example; None where one is NaN."""
+    if np.isnan(probabilities).any():
+        return None, None
+    return int(probabilities.argmax()), round(float(probabilities.max()), 4)
 
 
 # -- values and labels ------------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ function mistakes(found, names) {
   const rows = found.worst.map(([place, label, predicted, probability]) => [
     String(place),
     names[label],
-    names[predicted],
+    predicted === null ? ABSENT : names[predicted],
     certain(probability),
   ]);
   const counted = found.place === "row" ? "rows are counted from 1 below the names" : "examples are counted from 0";
