@@ -176,6 +176,14 @@ def test_a_long_curve_keeps_its_ends_and_its_best_epoch(make_run, tmp_path):
     assert np.diff(curve["epochs"]).max() <= 1 + 1000 // POINTS
 
 
+def test_a_curve_of_large_values_has_the_digits_of_its_range(make_run, tmp_path):
+    losses = [120003.61, 120002.456, None, 120001.25]
+    make_run(history=[{"epoch": i, "seconds": 1.0, "loss": loss} for i, loss in enumerate(losses, 1)])
+    _, content = collected(tmp_path)
+    (curve,) = content["histories"]
+    assert curve["series"]["loss"] == [120003.61, 120002.456, None, 120001.25]
+
+
 def test_a_short_curve_is_whole(make_run, tmp_path):
     make_run(history=make_run.curves(4, validation=False))
     _, content = collected(tmp_path)

@@ -1,7 +1,7 @@
 """The learning curves on the page: of each run, and the means of groups.
 
 So that 1,000 runs stay under 15 MB, a curve has 150 epochs at most (evenly spaced, and the best one) in 4 significant
-digits.
+digits, or as many as show its range.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fitbench.analysis.series import axis_label
 from fitbench.analysis.series import series as series_of
 from fitbench.quantities import Quantity
 from fitbench.report.measures import Recorded, about, is_comparable
-from fitbench.report.values import DIGITS, rounded
+from fitbench.report.values import DIGITS, rounded_curve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,7 @@ def compact(curve: Curve, best_epoch: int | None, names: Sequence[str]) -> dict[
     if best_epoch is not None:
         kept = np.union1d(kept, np.flatnonzero(epochs == best_epoch))
     whole = np.array_equal(epochs[kept], np.arange(1, len(kept) + 1))
-    values = {name: rounded(curve[name][kept]) for name in names if name in curve}
+    values = {name: rounded_curve(curve[name][kept]) for name in names if name in curve}
     return {"epochs": len(kept) if whole else epochs[kept].tolist(), "series": values}
 
 
@@ -92,8 +92,8 @@ def group_curves(
             runs = [_finite(curves[run_at[folder]], name) for folder in folders]
             mean = mean_curve(runs, sample, limits, resolution, POINTS)
             if len(mean.epochs):
-                numbers = {key: rounded(getattr(mean, key)) for key in ("mean", "low", "high")}
-                tails = [(epochs.tolist(), rounded(values)) for epochs, values in mean.tails]
+                numbers = {key: rounded_curve(getattr(mean, key)) for key in ("mean", "low", "high")}
+                tails = [(epochs.tolist(), rounded_curve(values)) for epochs, values in mean.tails]
                 curve = {"group": place, "epochs": mean.epochs.tolist(), **numbers, "tails": tails}
                 by_series.setdefault(name, []).append(curve)
     return by_series

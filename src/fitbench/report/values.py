@@ -40,6 +40,13 @@ def fitting(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, str)) else str(value)
 
 
+def rounded_curve(values: np.ndarray) -> list[float | None]:
+    """The values of a curve, float [E], in 4 significant digits, or in as many as show its range in 4 digits."""
+    finite = values[np.isfinite(values)]
+    spread = float(np.ptp(finite)) if finite.size else 0.0
+    return rounded(values, DIGITS - 1 - math.floor(math.log10(spread)) if 0 < spread < math.inf else None)
+
+
 def rounded(values: np.ndarray, decimals: int | None = None) -> list[float | None]:
     """The values, float [E], in 4 significant digits, or with these decimals where that is closer.
 
