@@ -48,6 +48,13 @@ def test_a_wrong_configuration_is_named_with_its_row(define, tmp_path, overrides
     assert f"{table.folder / 'table.yaml'}: row 'the row': " in str(refusal.value)
 
 
+def test_a_mistake_in_the_overrides_of_all_rows_is_not_reported_for_one_of_them(define, tmp_path):
+    rows = [{"label": "a", "claimed": "1", "overrides": ["model=mlp"]}]
+    table = read(define(rows=rows, overrides=["optimizer.learning_rte=0.1"]))
+    with pytest.raises(RequestError, match=r"table.yaml: overrides: optimizer.learning_rte.*learning_rate"):
+        configurations(table, tmp_path)
+
+
 def test_a_row_overrides_the_table_and_both_the_experiment(define, tmp_path):
     rows = [{"label": "a", "claimed": "1", "experiment": "tutorial_softmax", "overrides": ["training.epochs=7"]}]
     made = configurations(read(define(rows=rows)), tmp_path)["a"]
