@@ -86,11 +86,17 @@ def natural_order(text: str) -> list[tuple[int, str] | str]:
     return [(len(part.lstrip("0")), part.lstrip("0")) if i % 2 else part for i, part in enumerate(parts)]
 
 
-def first_of(names: Iterable[object], most: int = 8) -> str:
+def first_of(names: Iterable[object], most: int = 8, between: str = ", ") -> str:
     """The first names, cleaned, and how many more there are: 'a, b and 5 more'."""
     cleaned = [clean(name) for name in names]
     more = f" and {len(cleaned) - most:,} more" if len(cleaned) > most else ""
-    return f"{', '.join(cleaned[:most])}{more}"
+    return f"{between.join(cleaned[:most])}{more}"
+
+
+def lines_of(names: Sequence[str], most: int) -> str:
+    """The first names, each in an indented line of its own, and in a last line how many more there are."""
+    more = [f"and {len(names) - most:,} more"] * (len(names) > most)
+    return "".join(f"\n  {line}" for line in (*names[:most], *more))
 
 
 MOST_NAMES = 30  # of a hint

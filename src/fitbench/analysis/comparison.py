@@ -21,6 +21,7 @@ from fitbench.analysis.statistics import UNTESTED, Component, Difference
 from fitbench.analysis.telling import key_text
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
+from fitbench.text import lines_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,11 +150,10 @@ def find(groups: Sequence[Group], wanted: str) -> int:
     if len(fits) == 1:
         return fits[0]
     labels = [groups[i].label for i in fits] if fits else [entry.label for entry in groups]
-    more = f"\n  and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
     keys = ", ".join(groups[0].keys) if groups else "the keys"
     raise RequestError(
         f"--baseline {wanted!r} fits {len(fits) or 'none'} of the {len(groups)} groups by {keys}; "
-        f"{'one of' if fits else 'there are'}:\n  " + "\n  ".join(labels[:NAMED]) + more
+        f"{'one of' if fits else 'there are'}:{lines_of(labels, NAMED)}"
     )
 
 

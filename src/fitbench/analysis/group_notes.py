@@ -11,7 +11,7 @@ from fitbench.analysis.comparison import Compared
 from fitbench.analysis.groups import Group, also_differ
 from fitbench.analysis.in_short import over_runs, settings
 from fitbench.analysis.telling import short_texts
-from fitbench.text import clean, counted
+from fitbench.text import clean, counted, first_of
 
 NAMED = 10  # folders or groups that a line names at most
 OVERLAP = (
@@ -42,11 +42,11 @@ def _notes_on_runs(compared: Compared) -> list[str]:
         states = ", ".join(f"{count} {state}" for state, count in compared.without_task.items())
         uncounted.append(f"runs whose task was not known yet ({states})")
     if uncounted:
-        lines.append(f"Not counted: {_several(uncounted)}.")
+        lines.append(f"Not counted: {first_of(uncounted, NAMED, '; ')}.")
     for columns, labels in _by_reason((tuple(group.mixed), group) for group in groups):
         members = [group for group in groups if tuple(group.mixed) == columns]
         differ = "; ".join(
-            f"{WORDS.get(name, name)}: {_several(_values(members, name), VALUES, ', ')}" for name in columns[:COLUMNS]
+            f"{WORDS.get(name, name)}: {first_of(_values(members, name), VALUES)}" for name in columns[:COLUMNS]
         )
         more = f"; and {len(columns) - COLUMNS} more columns" if len(columns) > COLUMNS else ""
         lines.append(f"Mixed, as the runs differ in more than the keys ({differ}{more}): {labels}.")
@@ -54,7 +54,7 @@ def _notes_on_runs(compared: Compared) -> list[str]:
     if repeated:
         lines.append(
             "Recorded more than once, with the same configuration, seed, fold and data; the latest counts, not "
-            f"{_several(repeated, 2, ', ')}."
+            f"{first_of(repeated, 2)}."
         )
     if differing := also_differ(groups, compared.keys):
         lines.append(f"Also differ between the groups, and are no keys: {settings(differing)}.")
@@ -71,13 +71,13 @@ def _notes_on_folds(compared: Compared) -> list[str]:
     lines, grids = [], {group.sample.text for group in compared.with_folds}
     if len(grids) > 1 or (grids and compared.without_folds):
         over = [f"{group.label}: {group.sample.text}" for group in (*compared.with_folds, *compared.without_folds)]
-        lines.append(f"Means over {_several(over)}.")
-    missing = [f"{group.label} ({_several(group.sample.missing, VALUES, '; ')})"
+        lines.append(f"Means over {first_of(over, NAMED, '; ')}.")
+    missing = [f"{group.label} ({first_of(group.sample.missing, VALUES, '; ')})"
                for group in compared.missing]  # fmt: skip
     if missing:
         lines.append(
-            f"Missing: {_several(missing)}. A mean is over the folds that are there, and each of them counts once, "
-            "however many seeds it has; a test takes the folds that both groups have."
+            f"Missing: {first_of(missing, NAMED, '; ')}. A mean is over the folds that are there, and each of them "
+            "counts once, however many seeds it has; a test takes the folds that both groups have."
         )
     return lines
 
@@ -113,16 +113,12 @@ def _by_reason(groups: Iterable[tuple[Any, Group]]) -> list[tuple[Any, str]]:
     for reason, group in groups:
         if reason:
             reasons.setdefault(reason, []).append(group.label)
-    return [(reason, _several(labels)) for reason, labels in reasons.items()]
+    return [(reason, first_of(labels, NAMED, "; ")) for reason, labels in reasons.items()]
 
 
 def _values(groups: Sequence[Group], name: str) -> list[str]:
     values = dict.fromkeys(short_texts([value for group in groups for value in group.mixed[name]]))
     return [value if len(value) <= 30 else value[:29] + "…" for value in values]
-
-
-def _several(names: Sequence[str], most: int = NAMED, between: str = "; ") -> str:
-    return between.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def footnotes(compared: Compared, validation: str = "") -> list[str]:

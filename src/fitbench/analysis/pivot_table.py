@@ -17,7 +17,7 @@ from fitbench.analysis.statistics import SIGNIFICANT
 from fitbench.analysis.telling import key_text, short_texts
 from fitbench.columns import Column, Mark, Note, Table, records, selected, stacked
 from fitbench.formats import mark_words, print_as
-from fitbench.text import clean, counted, number
+from fitbench.text import clean, counted, first_of, number
 
 NAMED = 5  # cells that a line names at most
 
@@ -207,7 +207,7 @@ def _about_ranks(pivot: Pivot) -> list[str]:
             ]
             of = f" of {block.metric.label}" if len(pivot.blocks) > 1 else ""
             count = f"{len(complete)} of {counted(len(pivot.values), 'column')}"
-            lines.append(f"Ranks{of} are over {count}, as there is no value of {_several(missing)}.")
+            lines.append(f"Ranks{of} are over {count}, as there is no value of {first_of(missing, NAMED, '; ')}.")
     return lines
 
 
@@ -224,13 +224,15 @@ def _notes(pivot: Pivot) -> list[str]:
         name: f"{name} ({', '.join(in_words(cell.group.mixed))})" for name, cell in _cells(pivot) if cell.group.mixed
     }
     if mixed:
-        lines.append(f"Mixed, as the runs of a cell differ in more than the keys: {_several(list(mixed.values()))}.")
+        lines.append(
+            f"Mixed, as the runs of a cell differ in more than the keys: {first_of(mixed.values(), NAMED, '; ')}."
+        )
     rows = [f"{_label(pivot, row)} ({settings(found)})" for row, found in enumerate(pivot.differing) if found]
     if rows:
-        lines.append(f"The columns of a row also differ in other settings: {_several(rows)}.")
-    partly = {name: name for name, cell in _cells(pivot) if cell.group.sample.missing}
+        lines.append(f"The columns of a row also differ in other settings: {first_of(rows, NAMED, '; ')}.")
+    partly = dict.fromkeys(name for name, cell in _cells(pivot) if cell.group.sample.missing)
     if partly and "fold" not in (*pivot.keys, pivot.pivot):
-        lines.append(f"Folds are missing: {_several(list(partly))}.")
+        lines.append(f"Folds are missing: {first_of(partly, NAMED, '; ')}.")
     other = {
         key_text(value): None
         for block in pivot.blocks
@@ -253,10 +255,6 @@ def _cells(pivot: Pivot) -> Iterable[tuple[str, Cell]]:
 
 def _label(pivot: Pivot, row: int) -> str:
     return ", ".join(pivot.texts[row]) or "all runs"
-
-
-def _several(names: Sequence[str]) -> str:
-    return "; ".join(names[:NAMED]) + f" and {len(names) - NAMED} more" * (len(names) > NAMED)
 
 
 # -- CSV and JSON -----------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from fitbench.record.naming import NAMED, check_name
 from fitbench.record.sweeps import FILE as SWEEP
 from fitbench.record.trash import Trashed, trashed
 from fitbench.stderr import write_note
-from fitbench.text import age, check_format, clean, console, counted, first_of
+from fitbench.text import age, check_format, clean, console, counted, first_of, lines_of
 
 LISTED = 10  # runs that are listed when they are moved or deleted
 UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
@@ -188,9 +188,8 @@ def _named(text: str, runs: Sequence[Trashed]) -> list[Trashed]:
     for names in fits(wanted, {str(run.place) for run in runs if not run.is_search}):
         fitting = [run for run in runs if str(run.place) in names]
         if len(fitting) > 1:
-            lines = "".join(f"\n  {run.name}" for run in fitting[:NAMED])
-            more = f"\n  and {len(fitting) - NAMED} more" if len(fitting) > NAMED else ""
-            raise RequestError(f"{text!r} fits {len(fitting)} runs in the trash:{lines}{more}")
+            lines = lines_of([run.name for run in fitting], NAMED)
+            raise RequestError(f"{text!r} fits {len(fitting)} runs in the trash:{lines}")
         if fitting:
             return fitting
     raise RequestError(f"{text!r} fits none of the {_counted(runs)} in the trash; --list shows them")

@@ -31,7 +31,7 @@ from fitbench.record.reading import (
 )
 from fitbench.record.run_group import Key, RunGroup
 from fitbench.tasks import Task, task_of, threshold_of
-from fitbench.text import counted
+from fitbench.text import counted, first_of
 
 NAMED = 10  # runs that a message names at most
 MOST_FOLDS = 100_000  # a larger number is taken for a damaged file
@@ -178,11 +178,10 @@ def _results(group: RunGroup, config: Config, folds: int) -> dict[Key, dict[str,
 
 def _not_finished(group: RunGroup, config: Config, missing: Mapping[Key, str], wanted: int) -> str:
     """The message about folds that have not finished."""
-    names = ", ".join(f"s{seed}-f{fold} ({state})" for (seed, fold), state in list(missing.items())[:NAMED])
-    more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+    names = first_of([f"s{seed}-f{fold} ({state})" for (seed, fold), state in missing.items()], NAMED)
     command = shlex.join(["fitbench", "train", "-m", *_overrides(config, list(missing))])
     return (
-        f"{group.path}: {len(missing)} of {counted(wanted, 'run')} have not finished: {names}{more}\n"
+        f"{group.path}: {len(missing)} of {counted(wanted, 'run')} have not finished: {names}\n"
         f"this command trains them:\n  {command}"
     )
 

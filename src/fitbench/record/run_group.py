@@ -10,6 +10,7 @@ from fitbench.config import parse_run_id
 from fitbench.errors import RequestError
 from fitbench.record.folder import is_run, run_folders
 from fitbench.record.naming import NAMED, find_run, is_chosen
+from fitbench.text import lines_of
 
 Key = tuple[int, int | None]  # seed and fold; without folds None
 
@@ -70,9 +71,8 @@ def find_group(text: str, outputs: Path) -> RunGroup:
         if len(fits) == 1 or len(with_folds) == 1:
             return (with_folds or fits)[0]
         if fits:
-            lines = [f"\n  {group.path.relative_to(outputs)} ({len(group.runs)} runs)" for group in fits[:NAMED]]
-            more = f"\n  and {len(fits) - NAMED} more" if len(fits) > NAMED else ""
-            raise RequestError(f"{text!r} fits {len(fits)} configurations:{''.join(lines)}{more}")
+            names = [f"{group.path.relative_to(outputs)} ({len(group.runs)} runs)" for group in fits]
+            raise RequestError(f"{text!r} fits {len(fits)} configurations:{lines_of(names, NAMED)}")
     run = find_run(text, outputs)  # it says why there is none
     raise RequestError(f"{run}: the name of the folder does not end with -s and the seed, as that of a run does")
 

@@ -18,7 +18,7 @@ from fitbench.errors import RequestError
 from fitbench.record import dataset, safety
 from fitbench.record.parents import MODEL, check_same
 from fitbench.record.reading import output_names, read_result
-from fitbench.text import clean, counted
+from fitbench.text import clean, counted, first_of
 from fitbench.training.layer_paths import built, layers, partner, with_weights
 from fitbench.training.notes import note
 from fitbench.training.saved_model import load_model
@@ -100,8 +100,8 @@ def _note_outputs(result: Mapping[str, Any], config: Config, data: Dataset) -> N
     run_id, others = result["run_id"], output_names(result)
     if others != list(data.names):
         note(
-            f"{run_id} has the outputs {_listed(others)}, this run has {_listed(data.names)}; the last layer begins "
-            "with the weights of the former"
+            f"{run_id} has the outputs {first_of(others, LISTED)}, this run has {first_of(data.names, LISTED)}; the "
+            "last layer begins with the weights of the former"
         )
     standardized = bool(result["config"]["training"].get("standardize_targets"))
     if standardized != config.training.standardize_targets:
@@ -124,11 +124,15 @@ def freeze(model: keras.Model, patterns: Sequence[str]) -> None:
             paths = [path for path, _ in named]
             near = difflib.get_close_matches(pattern, paths, n=1)
             hint = f"did you mean {near[0]}? The" if near else "the"
-            raise RequestError(f"training.freeze: no layer fits {pattern!r}; {hint} model has {_listed(paths)}")
+            raise RequestError(
+                f"training.freeze: no layer fits {pattern!r}; {hint} model has {first_of(paths, LISTED)}"
+            )
         for layer in fitting:
             layer.trainable = False
     if patterns and not model.trainable_weights:
-        raise RequestError(f"training.freeze: {_listed(patterns)} leaves no weight to train; leave out some layers")
+        raise RequestError(
+            f"training.freeze: {first_of(patterns, LISTED)} leaves no weight to train; leave out some layers"
+        )
 
 
 def _saved_model(folder: Path) -> keras.Model:
@@ -150,18 +154,13 @@ def _text(shapes: Sequence[tuple[int, ...]]) -> str:
     return " and ".join("x".join(map(str, shape)) or "a number" for shape in shapes)
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return clean(", ".join(names[:LISTED])) + more
-
-
 def _note(run_id: str, taken: Sequence[str], left_out: dict[str, str]) -> None:
     """Log which layers begin with the weights of an earlier run, and note which do not."""
-    log.info("weights of %s: %s", run_id, _listed(taken))
+    log.info("weights of %s: %s", run_id, first_of(taken, LISTED))
     for name, reason in left_out.items():
         log.info("the layer %s begins with new weights; of %s, %s", name, run_id, reason)
     if left_out:
         note(
             f"weights of {run_id}: {counted(len(taken), 'layer')}; layers with new weights: "
-            f"{_listed([*left_out])}; train.log has the reasons"
+            f"{first_of(left_out, LISTED)}; train.log has the reasons"
         )
