@@ -107,13 +107,13 @@ def hint(name: str, names: Iterable[str]) -> str:
     names = list(names)
     if same := [other for other in names if other.casefold() == name.casefold()]:
         return f"did you mean {clean(same[0])}? Upper and lower case are different"
-    if near := nearest(name, names):
+    if near := nearest(name, names, most=3, cutoff=0.5):
         return f"did you mean {' or '.join(map(clean, near))}?"
     return f"there are {first_of(names, MOST_NAMES) or 'none'}"
 
 
-def nearest(name: str, names: Iterable[str], cutoff: float = 0.5, most: int = 3) -> list[str]:
-    """The names that look most like this one, the nearest first."""
+def nearest(name: str, names: Iterable[str], most: int = 1, cutoff: float = 0.6) -> list[str]:
+    """The names that look most like this one, the nearest first; none that is less like it than `cutoff`."""
     import difflib
 
     return difflib.get_close_matches(name, list(names), n=most, cutoff=cutoff)

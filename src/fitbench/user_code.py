@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import inspect
 import traceback
@@ -11,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from fitbench.errors import RequestError
-from fitbench.text import clean, first_line
+from fitbench.text import clean, first_line, nearest
 
 ON_PATH = "the folder of a module of your own must be on PYTHONPATH, or be the source of a project in pyproject.toml"
 
@@ -58,9 +57,9 @@ def load_signature(target: str, where: str) -> inspect.Signature:
 def without(found: Any, name: str) -> str:
     """The end of a message about a name that a module, or a class, lacks: the nearest function or class."""
     names = [other for other, value in vars(found).items() if callable(value) and not other.startswith("_")]
-    nearest = difflib.get_close_matches(name, names, n=1)
+    near = nearest(name, names)
     kind = "module " if isinstance(found, ModuleType) else ""
-    return f"{kind}{found.__name__} has no {name!r}" + (f"; did you mean {nearest[0]}?" if nearest else "")
+    return f"{kind}{found.__name__} has no {name!r}" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def failure(error: Exception, *modules: str | None) -> str:

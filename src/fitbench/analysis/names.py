@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Hashable, Iterable, Sequence
 
 from fitbench.errors import RequestError
-from fitbench.text import clean
+from fitbench.text import clean, nearest
 
 MOST = 20  # columns that a message lists
 NEAREST = 3  # columns that a message suggests at most
@@ -30,9 +29,9 @@ def find_column(names: Sequence[str], name: str) -> str:
             return chosen[0]
         if fits:
             raise RequestError(f"{name!r} fits {len(fits)} columns: {clean(', '.join(fits))}")
-    nearest = _nearest(name, names)
+    near = _nearest(name, names)
     every = "fitbench runs --format csv | head -1 lists them" if len(names) > MOST else f"there are {', '.join(names)}"
-    hint = f"did you mean {' or '.join(nearest)}?" if nearest else every
+    hint = f"did you mean {' or '.join(near)}?" if near else every
     raise RequestError(f"there is no column {name!r}; {clean(hint)}")
 
 
@@ -60,5 +59,5 @@ def _nearest(name: str, names: Sequence[str]) -> list[str]:
         pool.setdefault(label, label)
         pool.setdefault(label.rpartition(".")[2], label)
         pool.setdefault(label.partition(".")[0], label)
-    close = difflib.get_close_matches(name, pool, n=NEAREST, cutoff=0.6)
+    close = nearest(name, pool, NEAREST)
     return list(dict.fromkeys(pool[match] for match in close))

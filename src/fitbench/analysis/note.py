@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from fitbench.record.files import exists
 from fitbench.record.naming import find_run
 from fitbench.record.notes import Notes, change_notes, check_tags, read_notes
 from fitbench.stderr import write_note
-from fitbench.text import check_format, clean, console, counted
+from fitbench.text import check_format, clean, console, counted, hint
 
 LISTED = 10  # changed runs that are listed
 PATHS = ("", ".", "..", "~")  # what a path begins with
@@ -148,9 +147,8 @@ def _check_removed(tags: Sequence[str], before: Sequence[Notes]) -> None:
     there = sorted({tag for noted in before for tag in noted.tags})
     for tag in tags:
         if tag not in there:
-            nearest = difflib.get_close_matches(tag, there, n=1)
-            hint = f"did you mean {nearest[0]}?" if nearest else f"they have {', '.join(there) or 'none'}"
-            raise RequestError(f"--remove {tag}: none of the {counted(len(before), 'run')} has this tag; {hint}")
+            runs = counted(len(before), "run")
+            raise RequestError(f"--remove {tag}: none of the {runs} has this tag; {hint(tag, there)}")
 
 
 def _check_replaced(note: str | None, before: Sequence[Notes]) -> None:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from fitbench import selection
 from fitbench.composition.overrides import refuse_several
 from fitbench.config import OF_COMMAND, TOP_LEVEL, WITHOUT_EFFECT, from_values, plain
-from fitbench.config.errors import located, nearest, no_such_key
+from fitbench.config.errors import did_you_mean, located, no_such_key
 from fitbench.errors import RequestError
 from fitbench.record.files import exists
 from fitbench.record.parents import STATE, checksum, find_finished
@@ -93,7 +93,8 @@ def _check(override: Override, folder: Path, values: dict[str, Any]) -> None:
     key = override.key_or_group
     section, _, name = key.rpartition(".")
     siblings = OmegaConf.select(OmegaConf.create(values), section) if section else values
-    if not changeable(key) and isinstance(siblings, Mapping) and name not in siblings and nearest(name, list(siblings)):
+    is_new = isinstance(siblings, Mapping) and name not in siblings
+    if is_new and not changeable(key) and did_you_mean(name, list(siblings)):
         raise RequestError(no_such_key(key, section, list(siblings)))
     if override.is_delete() or not changeable(key):
         raise RequestError(

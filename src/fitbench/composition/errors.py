@@ -15,7 +15,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from fitbench.composition.overrides import for_own_data
 from fitbench.config.builders import SUPPLIED
 from fitbench.config.data_sections import KNOWN_TASKS
-from fitbench.config.errors import HIDDEN, deeper, nearest, no_such_key
+from fitbench.config.errors import HIDDEN, deeper, did_you_mean, no_such_key
 from fitbench.config.optimizer_section import Optimizer
 from fitbench.config.signatures import Parameter, signature_of
 from fitbench.errors import RequestError
@@ -104,7 +104,7 @@ def _about_file(error: BaseException) -> str | None:
         own = f". Did you mean data=sklearn data.name={name}?"
     elif group == "data" and (overrides := for_own_data(name) or ("/" in name and f"data=npz data.path={name}")):
         own = f"; for data of your own: {overrides}"
-    near = nearest(name.rpartition("/")[2], error.options)
+    near = did_you_mean(name.rpartition("/")[2], error.options)
     places = "--config-dir FOLDER, or of config_dir in pyproject.toml"
     where_own = f"; {group}/{name}.yaml of your own is found in the folder of {places}"
     return f"{prefix}{group}={name}: there is no such choice; {group} has {choices}{own or near or where_own}"

@@ -1,6 +1,5 @@
 """One line for a person from what pydantic found wrong."""
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import NoneType, UnionType
@@ -14,7 +13,7 @@ from fitbench.config.describe import describe
 from fitbench.config.schema import Config
 from fitbench.config.section import SectionOf
 from fitbench.errors import RequestError
-from fitbench.text import clean
+from fitbench.text import clean, nearest
 
 Schema = TypeVar("Schema", bound=BaseModel)
 NOT_GIVEN = ("parent",)  # keys of the top level that fitbench sets
@@ -150,7 +149,7 @@ def no_such_key(key: str, section: str, keys: Sequence[str], top: str = "the top
         keys: what the section has.
         top: what the message calls the top level.
     """
-    near = nearest(key.removeprefix(f"{section}."), keys, f"{section}." if section else "")
+    near = did_you_mean(key.removeprefix(f"{section}."), keys, f"{section}." if section else "")
     listed = [name for name in keys if name not in HIDDEN]
     return f"{key}: there is no such key" + (near or f"; {section or top} has {', '.join(listed) or 'no keys'}")
 
@@ -179,14 +178,14 @@ def unknown_key(key: str) -> str | None:
     return no_such_key(key, section, list(known))
 
 
-def nearest(name: str, names: Sequence[str], prefix: str = "") -> str:
+def did_you_mean(name: str, names: Sequence[str], prefix: str = "") -> str:
     """The sentence that asks whether the name most like this one was meant; empty if none is like it.
 
     Initials are like a name of several words, as lr is like learning_rate.
     """
     folded = {other.casefold(): other for other in reversed(names)}
     initials = {"".join(word[:1] for word in other.split("_")): other for other in folded if "_" in other}
-    near = [initials[name]] if name in initials else difflib.get_close_matches(name.casefold(), folded, n=1)
+    near = [initials[name]] if name in initials else nearest(name.casefold(), folded)
     return f". Did you mean {prefix}{folded[near[0]]}?" if near else ""
 
 

@@ -1,7 +1,6 @@
 """The networks of keras.applications, as a rule with weights that they were trained to elsewhere."""
 
 import contextlib
-import difflib
 import inspect
 import socket
 import sys
@@ -18,7 +17,7 @@ from keras import layers, ops
 from fitbench.errors import RequestError
 from fitbench.models.annotations import Application, Fraction, ImageSize, PretrainedWeights
 from fitbench.models.blocks import logits
-from fitbench.text import first_line
+from fitbench.text import first_line, nearest
 
 FIXED = ("include_top", "weights", "input_tensor", "input_shape", "pooling", "classes", "classifier_activation", "name")
 SERVER_SECONDS = 20  # that a server may be silent while weights are downloaded
@@ -135,7 +134,7 @@ def _freeze(network: keras.Model, application: str, freeze: str | None) -> None:
         return
     names = [layer.name for layer in network.layers]
     if freeze != ALL_LAYERS and freeze not in names:
-        near = difflib.get_close_matches(freeze, names, n=1)
+        near = nearest(freeze, names)
         hint = f"did you mean {near[0]}?" if near else f"it ends with {', '.join(names[-3:])}"
         raise RequestError(f"model.freeze={freeze}: {application} has no layer of this name; {hint}")
     for layer in network.layers if freeze == ALL_LAYERS else network.layers[: names.index(freeze) + 1]:

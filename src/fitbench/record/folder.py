@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
@@ -11,6 +10,7 @@ from pathlib import Path
 from fitbench.config import Config, run_id
 from fitbench.record.claims import claimed
 from fitbench.record.files import exists, remove
+from fitbench.text import nearest
 from fitbench.untrusted import Unreadable, check_within, guarded
 
 LeftOut = list[tuple[str, str]]  # folders that cannot be read, and why
@@ -66,8 +66,8 @@ def absent(path: str | Path, advice: str) -> str:
         beside = sorted(entry.name for entry in os.scandir(place.parent) if _may_hold(entry))
     except OSError:  # a folder that may not be listed
         beside = []
-    nearest = difflib.get_close_matches(place.name, beside, n=1)
-    return f"{path} does not exist; " + (f"did you mean {place.with_name(nearest[0])}?" if nearest else advice)
+    near = nearest(place.name, beside)
+    return f"{path} does not exist; " + (f"did you mean {place.with_name(near[0])}?" if near else advice)
 
 
 def run_folders(paths: Sequence[str], left_out: LeftOut, others: list[str] | None = None) -> Iterator[str]:

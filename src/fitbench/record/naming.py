@@ -116,7 +116,7 @@ def _nearest(wanted: str, names: Iterable[str]) -> list[str]:
         pool.update(
             dict.fromkeys([run_id, study, *("-".join(parts[:count]) for count in range(1, len(parts))), *parts])
         )
-    return nearest(wanted, pool, cutoff=0.6, most=2)
+    return nearest(wanted, pool, most=2)
 
 
 # -- @latest and @best ------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from fitbench.config.errors import nearest
+from fitbench.config.errors import did_you_mean
 from fitbench.config.folder import conf_folder
 from fitbench.errors import RequestError
 from fitbench.tables.definition import FILE, FOLDER, Row, Table
@@ -35,7 +35,8 @@ def find(name: str) -> Path:
     if "=" in name:
         raise RequestError(f"{name}: the folder of a table is expected here; overrides follow it, after --run")
     names = sorted({path.parent.name for place in (FOLDER, shipped()) for path in place.glob(f"*/{FILE}")})
-    raise RequestError(f"{name}: no {FILE} there" + (nearest(path.name, names) or f"; there are {', '.join(names)}"))
+    near = did_you_mean(path.name, names)
+    raise RequestError(f"{name}: no {FILE} there" + (near or f"; there are {', '.join(names)}"))
 
 
 def shipped() -> Path:

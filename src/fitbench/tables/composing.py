@@ -8,7 +8,7 @@ from pathlib import Path
 from fitbench import metrics, user_metrics
 from fitbench.composition import Composer
 from fitbench.config import Config, config_id, plain
-from fitbench.config.errors import located, nearest
+from fitbench.config.errors import did_you_mean, located
 from fitbench.config.nested import has_key, keys_of
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
@@ -69,7 +69,7 @@ def _check_chosen(row: Row, config: Config) -> None:
     values = plain(config)
     for key, _ in row.chosen:
         if not has_key(values, key):
-            hint = nearest(key, keys_of(values))
+            hint = did_you_mean(key, keys_of(values))
             raise RequestError(f"chosen has {key!r}; the configuration of this row has no such key{hint}")
 
 

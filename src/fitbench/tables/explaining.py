@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from fitbench.config import Config, covered, plain
-from fitbench.config.errors import nearest
+from fitbench.config.errors import did_you_mean
 from fitbench.config.nested import leaves
 from fitbench.errors import RequestError
 from fitbench.tables.definition import Row, Table
@@ -29,7 +29,7 @@ def check(rows: Sequence[Row]) -> None:
         other = by_key.get((row.explanation.label, row.measure.name))
         if other is None:
             raise RequestError(
-                f"{where}; no row has this label" + nearest(row.explanation.label, [r.label for r in rows], "")
+                f"{where}; no row has this label" + did_you_mean(row.explanation.label, [r.label for r in rows], "")
             )
         if other is row:
             raise RequestError(f"{where}, the row itself")
@@ -98,7 +98,7 @@ def _check_group(row: Row, values: Mapping[str, Any]) -> None:
         if key.split(".")[0] not in values:
             raise RequestError(
                 f"row {row.number} ({row.label}): settings.{row.explanation.group} has {key!r}; a configuration has no "
-                f"such section{nearest(key, list(values))}"
+                f"such section{did_you_mean(key, list(values))}"
             )
 
 

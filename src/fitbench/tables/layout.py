@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fitbench.config import validated
-from fitbench.config.errors import located, nearest, refusal
+from fitbench.config.errors import did_you_mean, located, refusal
 from fitbench.errors import RequestError
 from fitbench.tables.definition import Matrix
 from fitbench.tables.schema import CellFile, RowFile, Settings, TableFile
@@ -91,7 +91,7 @@ def _cells(file: TableFile) -> Iterator[Placed]:
 def _refuse_others(key: str, names: Mapping[str, Any], known: Mapping[str, Any], where: str) -> None:
     for name in names:
         if name not in known:
-            near = nearest(name, list(known))
+            near = did_you_mean(name, list(known))
             raise RequestError(f"{key} has {name!r}; {where} has {', '.join(known)}{near}")
 
 

@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 
 from fitbench.config import Config, NoDistortion
 from fitbench.config.builders import SECTION, check_takes, is_ours
-from fitbench.config.errors import nearest
+from fitbench.config.errors import did_you_mean
 from fitbench.data.dataset import Dataset
 from fitbench.errors import RequestError
 from fitbench.kinds import IMAGES, KINDS
@@ -180,7 +180,7 @@ def _hint(settings: Mapping[str, Any]) -> str:
         return ""
     known = list(signature.parameters)
     unknown = [name for name in settings if name not in (*known, "_target_", "name", "schedule")]
-    return next(filter(None, (nearest(name, known, "optimizer.") for name in unknown)), "")
+    return next(filter(None, (did_you_mean(name, known, "optimizer.") for name in unknown)), "")
 
 
 def _trains_itself(model: keras.Model) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import logging
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from fitbench.errors import RequestError
 from fitbench.record import dataset, safety
 from fitbench.record.parents import MODEL, check_same
 from fitbench.record.reading import output_names, read_result
-from fitbench.text import clean, counted, first_of
+from fitbench.text import clean, counted, first_of, nearest
 from fitbench.training.layer_paths import built, layers, partner, with_weights
 from fitbench.training.notes import note
 from fitbench.training.saved_model import load_model
@@ -122,7 +121,7 @@ def freeze(model: keras.Model, patterns: Sequence[str]) -> None:
         fitting = [layer for path, layer in named if fnmatch.filter([layer.name, path], pattern)]
         if not fitting:
             paths = [path for path, _ in named]
-            near = difflib.get_close_matches(pattern, paths, n=1)
+            near = nearest(pattern, paths)
             hint = f"did you mean {near[0]}? The" if near else "the"
             raise RequestError(
                 f"training.freeze: no layer fits {pattern!r}; {hint} model has {first_of(paths, LISTED)}"
