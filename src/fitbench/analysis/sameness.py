@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from fitbench.analysis.run_files import RunFiles
 from fitbench.errors import FitbenchError
 from fitbench.record.files import outputs_of
+from fitbench.stderr import write_note
 from fitbench.text import clean
 from fitbench.untrusted import guarded, naming, open_file, open_member
 
@@ -63,7 +63,7 @@ def _same_predictions(a: RunFiles, b: RunFiles) -> bool | None:
     try:
         ours, theirs = a.predictions, b.predictions
     except FitbenchError as error:
-        _warn(error)
+        write_note(clean(error))
         return None
     if (
         ours is None
@@ -82,7 +82,7 @@ def _same_weights(a: Path, b: Path) -> bool | None:
     try:
         return all(ours == theirs for ours, theirs in zip_longest(_weights(a), _weights(b)))
     except FitbenchError as error:
-        _warn(error)
+        write_note(clean(error))
         return None
 
 
@@ -96,7 +96,3 @@ def _weights(path: Path) -> Iterator[bytes]:
     ):
         while chunk := file.read(CHUNK):
             yield chunk
-
-
-def _warn(error: FitbenchError) -> None:
-    sys.stderr.write(f"fitbench: {clean(error)}\n")

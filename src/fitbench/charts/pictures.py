@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from fitbench.charts.values import draw_predicted, draw_residuals
 from fitbench.errors import NotTrustedError
 from fitbench.kinds import IMAGES, KINDS
 from fitbench.record import reading
+from fitbench.stderr import write_note
 from fitbench.text import clean, counted
 
 CURVES = "curves"
@@ -51,7 +51,7 @@ def draw_run(run: RunFiles, trust: bool = False) -> list[Path]:
         try:
             drawn += FROM_DATA[name](run, trust)
         except NotTrustedError as error:
-            sys.stderr.write(f"fitbench: left out: {clean(error)}\n")
+            write_note(f"left out: {clean(error)}")
     return drawn
 
 

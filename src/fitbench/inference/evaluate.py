@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -217,9 +216,9 @@ def _loss(reader: Reader, objective: Objective | None, other: OtherData, raw: np
         return None
     weight = reader.result["config"]["data"].get("weight")
     if weight is not None and other.weights is None:
-        sys.stderr.write(
-            f"fitbench: {clean(other.source)}: lacks the column {clean(weight)} with the weights in the loss; the loss "
-            "is not computed\n"
+        write_note(
+            f"{clean(other.source)}: lacks the column {clean(weight)} with the weights in the loss; the loss is not "
+            "computed"
         )
         return None
     loss = objective.value(other.targets, raw, other.weights)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +33,7 @@ from fitbench.inference.evaluated import WHOLE, EvaluatedRun, OtherData, is_same
 from fitbench.inference.other_tables import OtherTable, recoded
 from fitbench.inference.values import checked
 from fitbench.kinds import IMAGES, KINDS, TABLE, TOKENS
+from fitbench.stderr import write_note
 from fitbench.training.progress import notice
 
 if TYPE_CHECKING:
@@ -201,9 +201,7 @@ class Wanted(EvaluatedRun):
                 f"{data.source}: its {noun} {shorten(theirs)} and those of the run, {shorten(own)}, have only "
                 f"{shorten(shared)} in common; rename them"
             )
-        sys.stderr.write(
-            f"fitbench: {noun} are matched by position: {data.name} has {shorten(theirs)}; the run has {shorten(own)}\n"
-        )
+        write_note(f"{noun} are matched by position: {data.name} has {shorten(theirs)}; the run has {shorten(own)}")
         return targets, "position"
 
 

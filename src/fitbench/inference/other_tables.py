@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from fitbench.inference.evaluated import WHOLE, EvaluatedRun, OtherData, is_same
 from fitbench.inference.table_examples import encode, read_columns
 from fitbench.inference.table_targets import targets_of
 from fitbench.record.dataset import Column
+from fitbench.stderr import write_note
 from fitbench.text import clean
 from fitbench.training.progress import notice
 
@@ -93,7 +93,7 @@ class OtherTable:
         unseen = Unseen(run.inputs.columns)
         unseen.add(inputs)
         if str(unseen):
-            sys.stderr.write(f"fitbench: {unseen}\n")
+            write_note(str(unseen))
         targets, weights = targets_of(frame, columns, run.task, run.names, path), self._weights(frame, path)
         about = {
             "name": str(values.get("data.name") or Path(path).stem),

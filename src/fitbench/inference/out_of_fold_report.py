@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -20,6 +19,7 @@ from fitbench.inference.outputs import check_new, writing
 from fitbench.metrics import Metric
 from fitbench.record.files import write_whole
 from fitbench.record.run_group import find_group
+from fitbench.stderr import write_note
 from fitbench.text import check_format, clean, counted, number
 
 SUFFIX = "-out-of-fold.csv"  # of the file in the folder of the study
@@ -93,7 +93,7 @@ def evaluate_out_of_fold(
         path = output or each.group.study / f"{each.group.name}{SUFFIX}"
         with writing(path):
             write_whole(path, predictions_csv(each))
-        sys.stderr.write(f"fitbench: wrote {clean(path)}\n")
+        write_note(f"wrote {clean(path)}")
     print_as(format, tables, _columns(scores, metrics))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -27,6 +26,7 @@ from fitbench.inference.table_examples import TableExamples
 from fitbench.kinds import ARRAYS, IMAGES, SERIES, TABLE, TOKENS
 from fitbench.record.inputs import Inputs
 from fitbench.record.naming import find_run
+from fitbench.stderr import write_note
 from fitbench.text import clean, console, counted, duration, plural
 from fitbench.training.progress import notice
 
@@ -64,7 +64,7 @@ def predict(run: str, files: Sequence[str], options: Options) -> int:
             reader = open_run(folder, options.trust)
         threshold = [f"a label applies from a probability of {reader.threshold:g}"] * reader.task.has_threshold
         for text in (*threshold, *source.notices(reader)):
-            _write_notice(text)
+            write_note(text)
         tally = Tally(layout, reader.names)
         ready = source.batches(reader, options.batch_size or reader.batch_size)
         with _stderr().status("") as status, closing(ready):
@@ -74,7 +74,7 @@ def predict(run: str, files: Sequence[str], options: Options) -> int:
                 tally.add(rows)
                 status.update(counted(tally.examples, layout.noun))
     for text in (str(tally), *source.remarks()):
-        _write_notice(text)
+        write_note(text)
     if layout.labelled:
         _report_scores(tally, reader, options)
     return 1 if tally.errors else 0
@@ -141,7 +141,7 @@ def _report_scores(tally: Tally, reader: Reader, options: Options) -> None:
     if not labelled:
         raise FitbenchError("--labels: none of the readable images has a label; compare the paths")
     if tally.unlabelled:
-        _write_notice(f"{tally.unlabelled:,} of {tally.examples:,} images have no label; they do not count")
+        write_note(f"{tally.unlabelled:,} of {tally.examples:,} images have no label; they do not count")
     rows_on_stdout = options.output is None and options.format not in (None, "table")
     with writing(None):
         print_scores(_stderr() if rows_on_stdout else console(), tally.matrix, reader.names)
@@ -151,12 +151,8 @@ def _report_scores(tally: Tally, reader: Reader, options: Options) -> None:
         title = f"{reader.run_id}, {counted(labelled, 'image')}"
         with writing(options.confusion):
             draw_confusion(tally.matrix, reader.names, options.confusion, title)
-        _write_notice(f"drew {clean(options.confusion)}")
+        write_note(f"drew {clean(options.confusion)}")
 
 
 def _stderr() -> Console:
     return Console(stderr=True, markup=False, emoji=False, highlight=False)
-
-
-def _write_notice(text: str) -> None:
-    sys.stderr.write(f"fitbench: {text}\n")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fitbench.config import Config, config_id
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.folder import State
+from fitbench.stderr import write_note
 from fitbench.tables.definition import Table
 from fitbench.tables.measured import check_definitions, read_runs
 from fitbench.tables.results_file import FILE, REMEDY, Record, read_csv, unknown_columns
@@ -120,9 +120,9 @@ def with_kept(table: Table, records: Sequence[Record], configurations: Mapping[s
                 f"{path} has {counted(len(of_row), 'run')} of {label!r} with other settings, and no run with "
                 "the present settings is finished; give --run first, or remove their lines from the file"
             )
-        sys.stderr.write(
-            f"fitbench: {FILE}: no row has the configuration {identity} of {clean(label)!r} now; its "
-            f"{counted(len(of_row), 'run')} {'is' if len(of_row) == 1 else 'are'} left out\n"
+        write_note(
+            f"{FILE}: no row has the configuration {identity} of {clean(label)!r} now; its "
+            f"{counted(len(of_row), 'run')} {'is' if len(of_row) == 1 else 'are'} left out"
         )
     return [*records, *kept.values()]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from fitbench.record import reading
 from fitbench.record.failure import error_line
 from fitbench.record.files import exists
 from fitbench.record.folder import State, folder_of, state_of
+from fitbench.stderr import write_note
 from fitbench.tables.definition import Row, Table
 from fitbench.tables.results_file import DAMAGED, FILE, MISSING, NOT_EVALUATED, UNDEFINED, Record
 from fitbench.text import clean
@@ -101,7 +101,7 @@ def _read(folder: Path, about: Record, row: Row) -> Record:
         return replace(_finished(result, about, folder, row), definition=definition)
     except FitbenchError as error:
         reason = str(error).removeprefix(f"{folder}/")
-        sys.stderr.write(f"fitbench: {clean(folder)} does not count: {clean(reason)}\n")
+        write_note(f"{clean(folder)} does not count: {clean(reason)}")
         return replace(about, state=DAMAGED, reason=reason)
 
 
