@@ -716,7 +716,7 @@ def test_a_disk_that_refuses_is_an_error_in_a_line(record, tmp_path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(paper, "write_whole", refuse)
-    with pytest.raises(FitbenchError, match=r"chart.png: cannot be written \(No space left on device\)"):
+    with pytest.raises(FitbenchError, match=r"chart.png: cannot be written \(no space left on device\)"):
         plot(Which([tmp_path / "runs"], every=True), "bars", tmp_path / "chart.png")
 
 

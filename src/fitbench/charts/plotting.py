@@ -22,9 +22,9 @@ from fitbench.charts.chart import Chart
 from fitbench.charts.curves import chart_of_curves
 from fitbench.charts.parallel import chart_of_parallel, varying_keys
 from fitbench.charts.scatter import chart_of_scatter
-from fitbench.errors import FitbenchError, RequestError
+from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
-from fitbench.record.files import check_output
+from fitbench.record.files import check_output, writing
 from fitbench.stderr import write_note
 from fitbench.text import clean, console
 
@@ -172,10 +172,8 @@ def _counted(reasons: Mapping[str, int]) -> str:
 
 def _write(chart: Chart, output: Path) -> None:
     """Write the figure, and name the characters that its font lacks."""
-    try:
+    with writing(output):
         paper.write(chart.figure, output)
-    except OSError as error:
-        raise FitbenchError(f"{output}: cannot be written ({error.strerror or error})") from None
     if lacking := paper.lacking(chart.figure):
         write_note(f"{clean(output)}: the font lacks {clean(lacking[:20])}; boxes are drawn instead")
 

@@ -23,7 +23,7 @@ from fitbench.inference.reader import Reader, backend_of, configuration, finishe
 from fitbench.inference.score import print_scores
 from fitbench.metrics import Metric
 from fitbench.record import dataset, evaluations, reading
-from fitbench.record.files import naming, outputs_of, replacing, write_whole
+from fitbench.record.files import naming, outputs_of, replacing, write_whole, writing
 from fitbench.record.naming import find_run
 from fitbench.record.result import utc_now
 from fitbench.record.run_group import find_group
@@ -239,13 +239,11 @@ def _write(reader: Reader, record: dict[str, Any], targets: np.ndarray, raw: np.
     if path.parent.is_symlink():
         with naming(path.parent):
             check_within(path.parent, [outputs_of(reader.folder)()])
-    try:
+    with writing(path):
         path.parent.mkdir(exist_ok=True)
         with replacing(path.with_suffix(".npz")) as file:
             np.savez(file, **arrays)
         write_whole(path, json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise FitbenchError(f"{path}: cannot be written ({error.strerror})") from error
     return path
 
 

@@ -23,6 +23,7 @@ from fitbench.inference.formats import FORMATS, Format, output_name
 from fitbench.inference.programs import PROGRAMS, TEMPLATES
 from fitbench.inference.reader import Reader, configuration, finished, open_run
 from fitbench.metrics import join
+from fitbench.record.files import writing
 from fitbench.record.naming import find_run
 from fitbench.record.result import utc_now
 from fitbench.text import check_format, clean, counted, number
@@ -76,15 +77,13 @@ def export(run: str, outputs: Path, format: str, folder: Path, trust: bool) -> N
 @contextlib.contextmanager
 def _new_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder, which is renamed to `folder` when the block ends without an error."""
-    try:
+    with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fitbench-", dir=folder.parent) as temporary:
             new = Path(temporary) / folder.name
             new.mkdir()
             yield new
             new.rename(folder)
-    except OSError as error:
-        raise FitbenchError(f"-o {folder}: cannot be written ({error.strerror or error})") from error
 
 
 def _convert(reader: Reader, target: Format, path: Path) -> None:

@@ -15,9 +15,9 @@ from fitbench.errors import RequestError
 from fitbench.formats import FORMATS, print_as
 from fitbench.inference.evaluate import load_metrics
 from fitbench.inference.out_of_fold import OutOfFold, averaged, read_out_of_fold
-from fitbench.inference.outputs import check_new, writing
+from fitbench.inference.outputs import check_new
 from fitbench.metrics import Metric
-from fitbench.record.files import write_whole
+from fitbench.record.files import write_whole, writing
 from fitbench.record.run_group import find_group
 from fitbench.stderr import write_note
 from fitbench.text import check_format, clean, counted, number

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from fitbench.columns import Column, Table, column, print_tables
-from fitbench.errors import FitbenchError, RequestError
+from fitbench.errors import RequestError
 from fitbench.inference.layout import ERROR, Layout, Row
+from fitbench.record import files
 from fitbench.record.files import check_output, replacing
 from fitbench.streams import check_stdout
 from fitbench.tasks import PROBABILITY
@@ -108,11 +109,8 @@ def writing(path: Path | None) -> Iterator[None]:
         yield
         check_stdout()
         return
-    try:
+    with files.writing(path):
         yield
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise FitbenchError(f"{clean(path)}: cannot be written ({reason})") from error
 
 
 def _to_csv(rows: Sequence[Row]) -> bytes:

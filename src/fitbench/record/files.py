@@ -56,6 +56,20 @@ def check_output(option: str, path: Path) -> None:
 
 
 @contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A block that writes a file, or files into a folder. The message about one that cannot be written has this path.
+
+    Raises:
+        FitbenchError: the operating system refuses something.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise FitbenchError(f"{clean(path)}: cannot be written ({reason})") from error
+
+
+@contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file opened beside `path`, which takes its place when the block has ended without an error."""
     with beside(path) as new, new.open("wb") as file:

@@ -20,8 +20,7 @@ from typing import Any
 
 from fitbench.analysis import palette, request
 from fitbench.analysis.frame import say_left_out
-from fitbench.errors import FitbenchError
-from fitbench.record.files import check_output, write_whole
+from fitbench.record.files import check_output, write_whole, writing
 from fitbench.report.studies import collect_studies
 from fitbench.text import clean
 
@@ -57,10 +56,8 @@ def report(which: request.Which, out: str | Path, by: str | None = None, metric:
     frame = request.selected_runs(which.of_every_study())
     content = collect_studies(frame, by, metric, which.paths, which.of_all_studies(frame))
     say_left_out(content["left_out"][len(frame.attrs["left_out"]) :])
-    try:
+    with writing(out):
         write_whole(out, page(content))
-    except OSError as error:
-        raise FitbenchError(f"{out}: cannot be written ({error.strerror or error})") from None
     print(clean(out))
 
 

@@ -10,9 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from fitbench.errors import FitbenchError
 from fitbench.markdown import as_markdown, escaped
-from fitbench.record.files import write_whole
+from fitbench.record.files import write_whole, writing
 from fitbench.record.folder import State
 from fitbench.stderr import write_note
 from fitbench.tables import cells, rendering, results_file
@@ -43,13 +42,11 @@ def write_record(table: Table, records: Sequence[Record]) -> None:
     records = [replace(one, state=MISSING) if one.state in NOT_OVER else one for one in records]
     results, text = outcomes(table, records), readme(table, records)
     figures = {PLOT: chart(results)} | ({MATRIX: matrix_chart(table, results)} if table.matrix else {})
-    try:
+    with writing(table.folder):
         write_whole(table.folder / results_file.FILE, results_file.as_csv(records))
         for name, figure in figures.items():
             paper.write(figure, table.folder / name)
         write_whole(table.folder / README, text)
-    except OSError as error:
-        raise FitbenchError(f"{error.filename or table.folder}: cannot be written ({error.strerror})") from error
     write_note(f"wrote {', '.join((README, results_file.FILE, *figures))} into {table.folder}")
 
 
