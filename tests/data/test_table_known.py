@@ -5,7 +5,7 @@ import pytest
 
 from fitbench.config import AutoMpg, BostonHousing, Data, SklearnTable, Source
 from fitbench.data import known_tables, loading
-from fitbench.data.known_tables import KNOWN_TABLES, verify_table
+from fitbench.data.known_tables import KNOWN_TABLES, read_rows
 from fitbench.errors import DataError
 
 
@@ -80,10 +80,10 @@ def test_wrong_or_absent_tables_are_refused(tmp_path, monkeypatch):
     path.write_text(lines)
     monkeypatch.setattr(known_tables, "in_package", lambda module, file: path)
     with pytest.raises(DataError, match=r"iris.csv: this is not iris: the SHA-256 of its values .*Install"):
-        verify_table("iris")
+        read_rows("iris")
     path.write_text("nothing\n1,2\n")
     with pytest.raises(DataError, match=r"iris.csv: cannot be read as iris"):
-        verify_table("iris")
+        read_rows("iris")
     monkeypatch.setattr(known_tables, "in_package", lambda module, file: None)
     with pytest.raises(DataError, match="comes with a package that is not installed; pip install scikit-learn"):
         loading.load(section("iris", split_seed=5))

@@ -76,7 +76,7 @@ def _classes(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
     order = np.argsort(-np.nan_to_num(certain, nan=0.0).sum(axis=0), kind="stable")
     return [
         {
-            **a.predictions.place(differ[i], "example"),
+            **a.predictions.place(differ[i]),
             "true": names[targets[differ[i]]],
             "a": names[predicted[0, differ[i]]],
             "probability_a": scores.finite(certain[0, i]),
@@ -90,7 +90,7 @@ def _classes(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
 
 def _class_columns(rows: Sequence[Row]) -> list[Column]:
     return [
-        place_column(rows, "example"),
+        place_column(rows),
         _text("true", rows, "true"),
         _text("A reads", rows, "a"),
         _number("P(A)", rows, "probability_a", 3),
@@ -127,7 +127,7 @@ def _values(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
     digits = scores.decimals(targets)
     return [
         {
-            **a.predictions.place(example, "example"),
+            **a.predictions.place(example),
             "target": names[place],
             "true": float(targets[example, place]),
             "a": scores.finite(a.predictions.outputs[example, place]),
@@ -150,7 +150,7 @@ def _has_several(rows: Sequence[Row]) -> bool:
 def _value_columns(rows: Sequence[Row]) -> list[Column]:
     several = _has_several(rows)
     return [
-        place_column(rows, "example"),
+        place_column(rows),
         _text("target", rows, "target"),
         _number("true", rows, "true"),
         _number("A predicts", rows, "a"),
@@ -193,7 +193,7 @@ def _labels(a: Side, b: Side, names: Sequence[str]) -> list[Row]:
 
     return [
         {
-            **a.predictions.place(i, "example"),
+            **a.predictions.place(i),
             "true": named(targets[i]),
             "a": named(decided[0][i]),
             "b": named(decided[1][i]),
@@ -220,7 +220,7 @@ def _label_columns(rows: Sequence[Row]) -> list[Column]:
         return column(head, rows, lambda row: str(row[key]), {key: itemgetter(key)})
 
     return [
-        place_column(rows, "example"),
+        place_column(rows),
         names("true", "true"),
         names("only A", "a", "b"),
         names("only B", "b", "a"),

@@ -95,12 +95,12 @@ def lowest(scored: Sequence[dict[str, Any]], key: str) -> list[dict[str, Any]]:
     return sorted(scored, key=lambda score: -math.inf if score[key] is None else score[key])[:CLASSES]
 
 
-def place_column(rows: Sequence[Mapping[str, Any]], key: str) -> Column:
+def place_column(rows: Sequence[Mapping[str, Any]]) -> Column:
     """Where each example is, as `Predictions.place` gives it: in the file, or else in the test part."""
-    known = [name for name in (key, "row") if rows and name in rows[0]]
+    known = [name for name in ("example", "row") if rows and name in rows[0]]
     head = "row" if "row" in known else "example"
     values = {name: itemgetter(name) for name in known}
-    return column(head, rows, lambda row: str(row.get("row", row[key])), values)
+    return column(head, rows, lambda row: str(row[head]), values)
 
 
 def place_notes(rows: Sequence[Mapping[str, Any]]) -> list[Note]:
@@ -120,7 +120,7 @@ def _mistakes(predictions: Predictions, names: Sequence[str], _: float) -> dict[
     predicted, classified = scores.predicted(outputs), scores.classified(outputs)
     mistakes = [
         {
-            **predictions.place(i, "example"),
+            **predictions.place(i),
             "true": names[targets[i]],
             "predicted": names[predicted[i]] if classified[i] else None,
             "probability": float(outputs[i].max()) if classified[i] else None,
@@ -135,7 +135,7 @@ def _mistakes_tables(predictions: Predictions, names: Sequence[str], threshold: 
     if not mistakes:
         return [Table("No test example is misclassified.", [])]
     columns = [
-        place_column(mistakes, "example"),
+        place_column(mistakes),
         column("true", mistakes, lambda mistake: clean(mistake["true"]), right=False, key=True),
         column("read as", mistakes, lambda mistake: clean(mistake["predicted"] or "-"), right=False, key=True),
         column("probability", mistakes, lambda mistake: number(mistake["probability"], DIGITS)),
@@ -169,7 +169,7 @@ def _residuals(predictions: Predictions, names: Sequence[str], _: float) -> dict
     deviations = scores.spread(targets).tolist()
     worst = [
         {
-            **predictions.place(i, "example"),
+            **predictions.place(i),
             "target": names[j],
             "true": float(targets[i, j]),
             "predicted": scores.finite(outputs[i, j]),
@@ -184,7 +184,7 @@ def _residuals(predictions: Predictions, names: Sequence[str], _: float) -> dict
 def _residuals_tables(predictions: Predictions, names: Sequence[str], threshold: float) -> list[Table]:
     worst = _residuals(predictions, names, threshold)["worst"]
     digits = dict(zip(names, scores.decimals(predictions.targets), strict=True))
-    columns = [place_column(worst, "example")]
+    columns = [place_column(worst)]
     if len(names) > 1:
         columns.append(column("target", worst, lambda row: clean(row["target"]), right=False, key=True))
     for key in ("true", "predicted", "error"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fitbench.analysis.palette import GREY, GRID
 from fitbench.charts import paper
-from fitbench.charts.labels import SIZE, in_lines, labels, length
+from fitbench.charts.labels import in_lines, labels, length
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ class ClaimMatrix:
 def draw_claim_matrices(matrices: Sequence[ClaimMatrix]) -> Figure:
     """Matrices below each other, as wide as their texts need, and a legend of the verdicts that occur."""
     heights = [HEADING_INCHES + HEAD_INCHES + CELL_INCHES * len(each.lines) for each in matrices]
-    name = min(LABEL_INCHES, max(length(line, SIZE) for each in matrices for line in each.lines))
+    name = min(LABEL_INCHES, max(length(line) for each in matrices for line in each.lines))
     body = max(_column_inches(each) * len(each.columns) for each in matrices)
     with paper.style():
         figure = paper.empty(max(name + body + 0.2, paper.WIDTHS["column"]), sum(heights))
@@ -77,8 +77,8 @@ def draw_claim_matrices(matrices: Sequence[ClaimMatrix]) -> Figure:
 def _column_inches(matrix: ClaimMatrix) -> float:
     """What a column needs: room for its numbers, and for its name up to a limit."""
     cells = [cell for line in matrix.cells for cell in line if cell is not None]
-    numbers = max(length(text, SIZE) for cell in cells for text in (cell.claimed, cell.measured))
-    names = max(length(name, SIZE) for name in matrix.columns)
+    numbers = max(length(text) for cell in cells for text in (cell.claimed, cell.measured))
+    names = max(length(name) for name in matrix.columns)
     return max(NARROWEST, numbers + PAD, min(names + PAD, WIDEST))
 
 

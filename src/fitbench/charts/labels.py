@@ -30,38 +30,38 @@ def shortened(text: object, inches: float, size: float = SIZE) -> str:
     return cut(max(0, bisect_right(range(most + 1), inches, key=lambda kept: length(cut(kept), size)) - 1))
 
 
-def in_lines(text: str, inches: float, size: float = SIZE) -> str:
+def in_lines(text: str, inches: float) -> str:
     """A sentence in lines that fit into so many inches, broken between words; a longer word is shortened."""
     lines: list[str] = []
     for word in clean(text).split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and length(longer, size) <= inches:
+        if lines and length(longer) <= inches:
             lines[-1] = longer
         else:
-            lines.append(shortened(word, inches, size))
+            lines.append(shortened(word, inches))
     return "\n".join(lines)
 
 
-def in_two_lines(text: str, inches: float, size: float = SIZE) -> str:
+def in_two_lines(text: str, inches: float) -> str:
     """The text, broken at the space nearest to its middle where it does not fit into so many inches."""
     spaces = [i for i, character in enumerate(text) if character == " "]
-    if not spaces or length(text, size) <= inches:
+    if not spaces or length(text) <= inches:
         return text
     at = min(spaces, key=lambda i: abs(i - len(text) / 2))
     return f"{text[:at]}\n{text[at + 1 :]}"
 
 
-def broken(name: str, inches: float, size: float = SIZE) -> list[str]:
+def broken(name: str, inches: float) -> list[str]:
     """The name of a key in lines, broken behind _ where it does not fit into so many inches."""
     lines = [""]
     for part in re.findall(r"[^_]+_*|_+", name):
-        if lines[-1] and length(lines[-1] + part, size) > inches:
+        if lines[-1] and length(lines[-1] + part) > inches:
             lines.append("")
         lines[-1] += part
     return lines
 
 
-def length(text: str, size: float) -> float:
+def length(text: str, size: float = SIZE) -> float:
     """How long a line of text is in a font of `size` points, in inches."""
     from matplotlib.font_manager import findfont, get_font
 

@@ -180,15 +180,6 @@ def files_of(name: str) -> list[Path]:
     return [path for path in found if path is not None] if all(found) else []
 
 
-def verify_table(name: str) -> None:
-    """Read a known table and check its SHA-256.
-
-    Raises:
-        DataError: the package is not installed, or has another table.
-    """
-    read_rows(name)
-
-
 def read_rows(name: str) -> pd.DataFrame:
     """Read the rows of a known table in the order of its file: its features, and then its target, as float64.
 

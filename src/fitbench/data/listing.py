@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fitbench.columns import Column, column, print_columns
 from fitbench.data.builtin import BUILTIN, Builtin, locate, read_builtin
 from fitbench.data.files import find_idx
-from fitbench.data.known_tables import KNOWN_TABLES, KnownTable, files_of, verify_table
+from fitbench.data.known_tables import KNOWN_TABLES, KnownTable, files_of, read_rows
 from fitbench.data.ucr import KNOWN_SERIES, KnownSeries, found_ucr, read_ucr
 from fitbench.errors import DataError
 from fitbench.text import check_format, clean, console, counted, first_of
@@ -71,7 +71,7 @@ def _data_sets() -> Iterator[_DataSet]:
         yield _DataSet(name, name, files, known, f"{height} x {width}", sizes, partial(read_builtin, name))
     for name, known_table in KNOWN_TABLES.items():
         count = len(known_table.features)
-        inputs, verify = counted(count, "column"), partial(verify_table, name)
+        inputs, verify = counted(count, "column"), partial(read_rows, name)
         yield _DataSet(name, known_table.choice, files_of(name), known_table, inputs, {"columns": count}, verify)
     found = found_ucr()
     for name in (*KNOWN_SERIES, *sorted(found.keys() - KNOWN_SERIES.keys())):

@@ -65,13 +65,8 @@ def _serve(reader: Reader) -> Any:
     def serve(inputs: Any) -> dict[str, Any]:
         return {output_name(reader): tf.cast(reader.model(inputs, training=False), tf.float32)}
 
-    signature = [tf.TensorSpec((None, *reader.inputs.shape), reader.inputs.dtype, name=input_name(reader))]
+    signature = [tf.TensorSpec((None, *reader.inputs.shape), reader.inputs.dtype, name=reader.inputs.nouns)]
     return tf.function(serve, input_signature=signature, autograph=False)
-
-
-def input_name(reader: Reader) -> str:
-    """What the inputs of an exported model are called."""
-    return reader.inputs.nouns
 
 
 def output_name(reader: Reader) -> str:

@@ -197,10 +197,10 @@ class Predictions:
             return self.rows
         return np.arange(len(self.targets)) if self.examples is None else self.examples
 
-    def place(self, example: int, key: str) -> dict[str, int]:
-        """The position of an example in the part, under this key, and its row of the file where that is known."""
+    def place(self, example: int) -> dict[str, int]:
+        """The position of an example in the part, and its row of the file where that is known."""
         row = {} if self.rows is None else {"row": int(self.rows[example])}
-        return {key: int(example), **row}
+        return {"example": int(example), **row}
 
 
 def has_test_part(result: Mapping[str, Any]) -> bool:

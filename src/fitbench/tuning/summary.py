@@ -13,6 +13,7 @@ from fitbench.config import fold_overrides
 from fitbench.text import clean, console, duration
 
 SHOWN = 10  # trials in the table
+SEEDS = 5  # over which the printed commands train the best trial
 ON_ALL = ("training.validation_split=0", "training.early_stopping=null")  # no example is held back
 
 
@@ -85,9 +86,7 @@ def _columns(trials: Sequence[dict[str, Any]], record: dict[str, Any]) -> list[C
     return columns
 
 
-def train_commands(
-    overrides: Sequence[str], study: str, folds: int | None, on_all: bool, seeds: int = 5
-) -> dict[str, str]:
+def train_commands(overrides: Sequence[str], study: str, folds: int | None, on_all: bool) -> dict[str, str]:
     """The commands that train a trial's configuration over several seeds, ready to paste, by what they do.
 
     Args:
@@ -95,16 +94,15 @@ def train_commands(
         study: the name of the study.
         folds: of the search; None without folds.
         on_all: after a search over folds, add the command with the overrides `ON_ALL`.
-        seeds: how many.
     """
 
     def command(*words: str) -> str:
-        return shlex.join(["fitbench", "train", "-m", *overrides, *words, f"study={study}", f"seed=range({seeds})"])
+        return shlex.join(["fitbench", "train", "-m", *overrides, *words, f"study={study}", f"seed=range({SEEDS})"])
 
     if folds is None:
-        return {f"Train the best over {seeds} seeds": command()}
+        return {f"Train the best over {SEEDS} seeds": command()}
     of_folds = (*fold_overrides(folds), f"fold=range({folds})")
-    commands = {f"Train the best over {folds} folds and {seeds} seeds": command(*of_folds)}
+    commands = {f"Train the best over {folds} folds and {SEEDS} seeds": command(*of_folds)}
     if on_all:
         commands["Train the best on all training examples"] = command(*ON_ALL)
     return commands
