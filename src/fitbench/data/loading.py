@@ -185,8 +185,6 @@ def _read_files(data: FileData, task: str, paths: list[Path]) -> Dataset:
 
 
 def _read_table_file(data: TableFile, task: str) -> Dataset:
-    if data.test_path is not None and Path(data.path).samefile(data.test_path):
-        raise RequestError(f"data.test_path={data.test_path} is the file of data.path; the test part must be another")
     where = dict(zip(("train", "test"), data.paths, strict=False))
     frames = {part: read_table(Path(file)) for part, file in where.items()}
     if "test" in frames:  # otherwise the rows are shuffled when the test part is drawn
@@ -212,7 +210,11 @@ def _places(data: Data) -> list[Path]:
     if isinstance(data, UcrSeries):
         return find_ucr(data.name)
     if isinstance(data, FileData):
-        return [_existing(key, path, data.source) for key, path in zip(("path", "test_path"), data.paths, strict=False)]
+        keys = zip(("path", "test_path"), data.paths, strict=False)
+        places = [_existing(key, path, data.source) for key, path in keys]
+        if len(places) > 1 and places[0].samefile(places[1]):
+            raise RequestError(f"data.test_path={places[1]} is the file of data.path; the test part must be another")
+        return places
     path = locate(data.source.value) if data.kind == IMAGES else None
     return [path] if path is not None else []
 

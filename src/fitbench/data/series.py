@@ -43,7 +43,7 @@ def read_series(
         whole: both parts are all series of the one file, in its order.
 
     Raises:
-        RequestError: the file of the test part is that of the training part, or `data.steps` needs too much memory.
+        RequestError: `data.steps` needs too much memory.
         DataError: a file cannot be read, or the series do not fit together; the message names the file.
     """
     where = dict(zip(PARTS, [str(paths[0]), str(paths[-1])], strict=True))
@@ -51,7 +51,8 @@ def read_series(
         parts, notes, seed = *read_ucr(data.name, paths), 0
     else:
         assert isinstance(data, SeriesFiles)
-        parts, notes, seed = _read_files(paths), (), data.split_seed
+        parts = {part: read_series_file(path) for part, path in zip(PARTS, paths, strict=False)}
+        notes, seed = (), data.split_seed
         if whole:
             parts = dict.fromkeys(PARTS, parts["train"])
     labels = _labels(parts, task, where)
@@ -68,12 +69,6 @@ def read_series(
     dataset = assembled(data.name, inputs, targets.arrays, targets.names, where["train"])
     dataset = replace(dataset, is_shuffled=not whole, rows_train=None if whole else rows["train"] + 1)
     return replace(dataset, task=targets.task, kind=SERIES, notes=(*notes, *more, *targets.notes))
-
-
-def _read_files(paths: Sequence[Path]) -> dict[str, SeriesFile]:
-    if len(paths) > 1 and paths[0].samefile(paths[1]):
-        raise RequestError(f"data.test_path={paths[1]} is the file of data.path; the test part must be another")
-    return {part: read_series_file(path) for part, path in zip(PARTS, paths, strict=False)}
 
 
 def _taken(
