@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from fitbench.config.annotations import WHOLE
 from fitbench.config.describe import describe
+from fitbench.config.nested import keys_of
 from fitbench.config.schema import Config
 from fitbench.config.section import SectionOf
 from fitbench.errors import RequestError
@@ -156,16 +157,8 @@ def no_such_key(key: str, section: str, keys: Sequence[str], top: str = "the top
 
 def deeper(key: str, values: Any) -> list[str]:
     """How the keys below the top level whose last name is `key` are given; `values` are those of the top level."""
-    found = [full for full in _keys_below(values) if full.endswith(f".{key}")]
+    found = [full for full in keys_of(values) if full.endswith(f".{key}")]
     return ["optimizer/schedule" if full == "optimizer.schedule" else full for full in found]
-
-
-def _keys_below(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """The full keys of all values and sections."""
-    for name, value in values.items():
-        yield f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            yield from _keys_below(value, f"{prefix}{name}.")
 
 
 def unknown_key(key: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The values in a nested configuration, by their full keys."""
+"""The values in a nested configuration, and the full keys of all values and sections."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,16 +20,9 @@ def leaves(value: Any, key: str = "", lists: bool = True) -> Iterator[tuple[str,
         yield from leaves(item, f"{key}.{name}" if key else name, lists)
 
 
-def has_key(values: Any, key: str) -> bool:
-    """Whether nested dictionaries have a key such as 'optimizer.learning_rate', which may also be a section."""
-    name, _, below = key.partition(".")
-    return isinstance(values, Mapping) and name in values and (not below or has_key(values[name], below))
-
-
-def keys_of(values: Mapping[str, Any]) -> list[str]:
-    """The full keys of all sections and values of nested dictionaries."""
-    keys: dict[str, None] = {}
-    for leaf, _ in leaves(values, lists=False):
-        parts = leaf.split(".")
-        keys |= dict.fromkeys(".".join(parts[:end]) for end in range(1, len(parts) + 1))
-    return list(keys)
+def keys_of(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the full keys of all sections and values of nested dictionaries."""
+    for name, value in values.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from keys_of(value, f"{prefix}{name}.")

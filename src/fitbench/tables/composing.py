@@ -9,7 +9,7 @@ from fitbench import metrics, user_metrics
 from fitbench.composition import Composer
 from fitbench.config import Config, config_id, plain
 from fitbench.config.errors import did_you_mean, located
-from fitbench.config.nested import has_key, keys_of
+from fitbench.config.nested import keys_of
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
 from fitbench.tables import explaining
@@ -66,10 +66,10 @@ def _check_cells(table: Table, configurations: Mapping[str, Config]) -> None:
 
 def _check_chosen(row: Row, config: Config) -> None:
     """Refuse a key of `chosen` that the configuration does not have."""
-    values = plain(config)
+    keys = list(keys_of(plain(config)))
     for key, _ in row.chosen:
-        if not has_key(values, key):
-            hint = did_you_mean(key, keys_of(values))
+        if key not in keys:
+            hint = did_you_mean(key, keys)
             raise RequestError(f"chosen has {key!r}; the configuration of this row has no such key{hint}")
 
 
