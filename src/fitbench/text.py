@@ -128,9 +128,10 @@ def is_number(text: str) -> bool:
     return True
 
 
-def either(choices: Sequence[str]) -> str:
-    """Choices in a sentence: 'a', 'a or b', 'a, b or c'."""
-    return " or ".join([*([", ".join(choices[:-1])] if choices[1:] else []), choices[-1]])
+def in_sentence(items: Sequence[str], word: str = "or") -> str:
+    """Items as a sentence lists them: 'a', 'a or b', 'a, b or c'."""
+    *first, last = items
+    return f"{', '.join(first)} {word} {last}" if first else last
 
 
 def encodable(text: str) -> str:

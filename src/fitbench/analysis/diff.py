@@ -23,7 +23,7 @@ from fitbench.analysis.summary import fold_text
 from fitbench.columns import Note, Table, print_tables, records
 from fitbench.record.folder import State
 from fitbench.record.naming import find_run
-from fitbench.text import check_format, clean, console
+from fitbench.text import check_format, clean, console, in_sentence
 
 LONGEST = 200  # characters of a definition that are shown
 
@@ -172,8 +172,7 @@ def _conclusion(a: Side, b: Side, same: Sameness) -> list[str]:
     }
     if False not in parts.values():
         names = [name for name, is_same in parts.items() if is_same]
-        listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-        return [f"The same results, to the last bit: {listed}."]
+        return [f"The same results, to the last bit: {in_sentence(names, 'and')}."]
     sentences = []
     if not any(map(is_identity, differing(a.config, b.config))):
         sentences.append("The same configuration and seed gave other results.")

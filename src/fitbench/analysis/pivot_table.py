@@ -17,7 +17,7 @@ from fitbench.analysis.statistics import SIGNIFICANT
 from fitbench.analysis.telling import key_text, short_texts
 from fitbench.columns import Column, Mark, Note, Table, records, selected, stacked
 from fitbench.formats import mark_words, print_as
-from fitbench.text import clean, counted, first_of, number
+from fitbench.text import clean, counted, first_of, in_sentence, number
 
 NAMED = 5  # cells that a line names at most
 
@@ -93,10 +93,9 @@ def _title(pivot: Pivot) -> str:
         + (f", in {block.metric.unit})" if block.metric.unit else ")")
         for block in pivot.blocks
     ]
-    metrics = " and ".join([*([", ".join(about[:-1])] if about[1:] else []), about[-1]])
     several = any(cell.group.summary.sd is not None for _, cell in _cells(pivot))
     mean = "mean ± standard deviation" if several else "mean"
-    title = f"{mean} over {_over(pivot)} of {metrics}, {', '.join(pivot.heads)} by {pivot.head}"
+    title = f"{mean} over {_over(pivot)} of {in_sentence(about, 'and')}, {', '.join(pivot.heads)} by {pivot.head}"
     return f"{pivot.of}: {title}" if pivot.of else title[0].upper() + title[1:]
 
 

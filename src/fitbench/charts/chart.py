@@ -13,7 +13,7 @@ from fitbench.analysis.groups import Group
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import Summary
 from fitbench.stderr import write_note
-from fitbench.text import either
+from fitbench.text import in_sentence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +40,7 @@ def heading(groups: Sequence[Group]) -> str:
 def mean_over(samples: Sequence[Sample]) -> str:
     """What each mean is over: 'mean over 2 to 5 runs each', or 'mean over 5 folds x 3 seeds each'."""
     if any(sample.has_folds for sample in samples):
-        return f"mean over {either(list(dict.fromkeys(sample.text for sample in samples)))} each"
+        return f"mean over {in_sentence(list(dict.fromkeys(sample.text for sample in samples)))} each"
     sizes = [len(sample.seeds) for sample in samples]
     if max(sizes) == 1:
         return "one run each"

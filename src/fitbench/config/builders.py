@@ -15,7 +15,7 @@ from fitbench.config.schema import Config
 from fitbench.config.signatures import Parameter, Signature, signature_of
 from fitbench.errors import RequestError
 from fitbench.kinds import ARRAYS, IMAGES, KINDS, SERIES, TABLE, TOKENS
-from fitbench.text import either
+from fitbench.text import in_sentence
 
 # What fitbench supplies from the data. `classes` is the former name of outputs.
 SUPPLIED = ("input_shape", "outputs", "columns", "inputs", "classes")
@@ -115,8 +115,8 @@ def check_takes(model: Mapping[str, Any], kind: str, data: str) -> None:
     if kind == TOKENS and ARRAYS in taken:
         ways.append("data.inputs=arrays, if the numbers are not tokens")
     raise RequestError(
-        f"model={model['name']} takes {either([KINDS[each].plural for each in taken])}, but the examples of "
-        f"{data} are {KINDS[kind].plural}; set {either(ways)}"
+        f"model={model['name']} takes {in_sentence([KINDS[each].plural for each in taken])}, but the examples of "
+        f"{data} are {KINDS[kind].plural}; set {in_sentence(ways)}"
     )
 
 
@@ -204,7 +204,7 @@ def _check_requirements(config: Config, signature: Signature) -> None:
             if isinstance(value, str):
                 value = HASHED_AS.get(item.key, {}).get(value, value)
             if value != item.needed and not (isinstance(value, dict) and value.get("_target_") in item.instead):
-                ways = either([str(item.needed), *item.instead])
+                ways = in_sentence([str(item.needed), *item.instead])
                 raise RequestError(f"model.{parameter.name}={item.value} goes with {item.key}={ways}: {item.reason}")
 
 

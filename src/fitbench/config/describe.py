@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from fitbench.config.annotations import Allowed
+from fitbench.text import in_sentence
 
 NAMES = {int: "a whole number", float: "a number", str: "text", dict: "a section with keys of its own"}
 
@@ -27,7 +28,7 @@ def describe(annotation: Any) -> str:
 
 def _listed(choices: list[str]) -> str:
     if {"true", "false"} <= set(choices):
-        return ", ".join(choices[:-1]) + f" or {choices[-1]}" if len(choices) > 2 else "true or false"
+        return in_sentence(choices) if len(choices) > 2 else "true or false"
     return ", ".join(choices)
 
 

@@ -46,7 +46,7 @@ from fitbench.errors import RequestError
 from fitbench.kinds import IMAGES, KINDS
 from fitbench.metrics import Metric
 from fitbench.tasks import TASKS, Task, task_of
-from fitbench.text import either
+from fitbench.text import in_sentence
 
 # -- distortion -------------------------------------------------------------------------------------------------------
 
@@ -360,7 +360,7 @@ class Config(Section):
             raise RequestError(f"distortion={self.distortion.kind} is for images; {are}; set distortion=none")
         for key, kinds in KEYS_OF_KINDS.items():
             if kind not in kinds and (value := getattr(self.data, key, None)) is not None:
-                taken = either([KINDS[each].plural for each in kinds])
+                taken = in_sentence([KINDS[each].plural for each in kinds])
                 text = f"{value:g}" if isinstance(value, float) else value
                 raise RequestError(f"data.{key}={text} is for {taken}; {are}; set data.{key}=null")
 

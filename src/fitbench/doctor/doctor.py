@@ -15,7 +15,7 @@ from fitbench.doctor import backends, data_sets, folders, gpus, machine, package
 from fitbench.doctor.finding import Finding, Status, problem
 from fitbench.doctor.processes import Question
 from fitbench.stderr import show_live
-from fitbench.text import check_format, clean, console, counted, either
+from fitbench.text import check_format, clean, console, counted, in_sentence
 
 STYLES = {Status.ok: "green", Status.note: "yellow", Status.problem: "bold red"}
 MARK, INDENT, WIDEST = 9, 27, 110  # columns of a mark, those before the text, and those of a line
@@ -132,7 +132,7 @@ def _imports(questions: Mapping[str, Question]) -> list[Finding]:
 def _backends(questions: Mapping[str, Question]) -> list[Finding]:
     here = backends.present()
     if sys.stderr.isatty() and not {*here}.isdisjoint(questions):
-        show_live(f"importing {either(here)}; this takes about 10 s, and at most {BACKEND_SECONDS}")
+        show_live(f"importing {in_sentence(here)}; this takes about 10 s, and at most {BACKEND_SECONDS}")
     try:
         answers = {name: questions[name].answer() if name in questions else None for name in here}
     finally:

@@ -21,7 +21,7 @@ from fitbench.inference.values import checked, checked_series, fitting
 from fitbench.record.inputs import Inputs
 from fitbench.record.reading import output_names
 from fitbench.tasks import task_of
-from fitbench.text import clean
+from fitbench.text import clean, in_sentence
 
 if TYPE_CHECKING:
     from fitbench.inference.reader import Reader
@@ -64,7 +64,7 @@ class ArrayExamples:
         return checked(np.asarray(rows), self.takes)
 
     def _opened(self, path: str) -> Any:
-        expected = f"{', '.join(self.suffixes[:-1])} or {self.suffixes[-1]}"
+        expected = in_sentence(self.suffixes)
         if not Path(path).exists():
             raise RequestError(f"{clean(path)}: there is no such file; expected {expected}")
         if not Path(path).is_file() or Path(path).suffix.lower() not in self.suffixes:

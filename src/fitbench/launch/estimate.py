@@ -19,7 +19,7 @@ from fitbench.record.folder import run_folders
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_result
 from fitbench.record.remaining import shared_by
-from fitbench.text import counted, either, rough_duration
+from fitbench.text import counted, in_sentence, rough_duration
 
 MOST = 30  # recorded runs that the time of one run is estimated from, the newest
 LOOKED_AT = 10 * MOST  # of which others were trained elsewhere
@@ -107,7 +107,7 @@ class Estimate:
             workers, at_once = 1, ", one run after another"
         time = approximately(shared_by(workers, self.seconds, self.longest))
         slower = ", some of one epoch, which takes longer than later ones" if self.from_first_epochs else ""
-        sooner = f" ({either(self.endings)} may end it sooner)" if self.endings else ""
+        sooner = f" ({in_sentence(self.endings)} may end it sooner)" if self.endings else ""
         known = f" for {self.jobs - self.unknown:,} of {self.jobs:,} runs" if self.unknown else ""
         rest = "; no similar run is recorded for the others" if self.unknown else ""
         return f"{time} of training{known}{at_once}{sooner}, plus starting up; from {self.origin}{slower}{rest}"

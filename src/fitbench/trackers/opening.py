@@ -12,7 +12,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.history import read_history
 from fitbench.record.notes import Notes, read_notes
 from fitbench.stderr import write_note
-from fitbench.text import clean, either
+from fitbench.text import clean, in_sentence
 from fitbench.trackers.description import Description
 from fitbench.trackers.mlflow import MlflowTracker
 from fitbench.trackers.tensorboard import TensorBoardTracker
@@ -50,7 +50,7 @@ def opener(name: str, uri: str | None) -> Callable[[Description], Tracker]:
         RequestError: there is no such tracker, or its package is not installed.
     """
     if name not in TRACKERS:
-        raise RequestError(f"--to is {name!r}; it must be {either(list(TRACKERS))}")
+        raise RequestError(f"--to is {name!r}; it must be {in_sentence(list(TRACKERS))}")
     _check_installed(TRACKERS[name], f"--to {name}")
     return partial(TRACKERS[name].for_publishing, uri=uri)
 

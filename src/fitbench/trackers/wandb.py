@@ -12,7 +12,7 @@ from typing import Any
 
 from fitbench.errors import RequestError
 from fitbench.record.folder import State
-from fitbench.text import either, first_line
+from fitbench.text import first_line, in_sentence
 from fitbench.trackers import wandb_files
 from fitbench.trackers.description import Description
 from fitbench.trackers.tracker import Epoch, Tracker, TrackerError
@@ -58,7 +58,7 @@ class WandbTracker(Tracker):
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
         if (wanted := os.environ.get("WANDB_MODE") or OFFLINE) not in MODES:
-            raise RequestError(f"WANDB_MODE is {wanted!r}; it must be {either(MODES)}")
+            raise RequestError(f"WANDB_MODE is {wanted!r}; it must be {in_sentence(MODES)}")
         has_key = _has_key()
         self.run = run
         self.folder = folder
