@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fitbench.analysis.rows import plain
 from fitbench.analysis.run_files import RunFiles, read_run
+from fitbench.config.nested import leaves
 
 LAUNCH_ONLY = ("force", "progress", "retry_failed", "fail_fast", "outputs")  # how a run was launched, not what it is
 ENVIRONMENT = ("versions", "git", "device", "threads", "environment", "code")  # keys of result.json
@@ -43,13 +44,9 @@ def read_side(folder: Path) -> Side:
         recorded = run.result["metrics"] | run.result["timing"] | run.result
         names = (*run.result["metrics"], *TIMING, "parameters", "attempts")
         results = {name: recorded[name] for name in names if recorded[name] is not None}
-    return Side(run, dict(_flat(config)), dict(_flat(environment)), results)
+    return Side(run, _flat(config), _flat(environment), results)
 
 
-def _flat(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(section: Mapping[str, Any]) -> Flat:
     """The values under dotted keys. Null, [] and {} are left out: to a run's identity they are the same as no key."""
-    for key, value in section.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        elif value not in (None, []):
-            yield f"{prefix}{key}", plain(value)
+    return {key: plain(value) for key, value in leaves(section, lists=False) if value not in (None, [])}
