@@ -63,7 +63,7 @@ def test_a_name_that_looks_like_a_path_opens_nothing(configure):
     [
         (None, "null"), (True, "true"), (1e-7, "1e-07"), ([64, 64.0], "[64,64.0]"), ({"a": None}, "{a:null}"),
         ("relu", "relu"), ("/a/b-c.npz", "/a/b-c.npz"), ("two words", "'two words'"), ("it's", r"'it\'s'"), ("", "''"),
-        ("1e3", "'1e3'"), ("null", "'null'"), ("True", "'True'"),
+        ("1e3", "'1e3'"), ("null", "'null'"), ("True", "'True'"), ("C:\\", r"'C:\\'"),
     ],
 )  # fmt: skip
 def test_values_are_spelled_as_on_the_command_line(value, text):

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fitbench.composition import conf_folder
+from fitbench.analysis.defaults import usual_choices
+from fitbench.composition import conf_folder, quoted
 from fitbench.composition.continuing import changeable
 from fitbench.config import sweep_section
 from fitbench.config.identity import HASHED_AS, NEUTRAL
 from fitbench.tasks import TASKS
+from fitbench.text import is_number
+from fitbench.untrusted import parse_yaml
 
 # Hydra's groups, the key that names the kind of a section, and whether the choice is listed even if it is the default.
 GROUPS = {
@@ -49,9 +52,7 @@ def _from_defaults(config: Mapping[str, Any]) -> list[str]:
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
-    conf = conf_folder()
-    entries = _read(conf / "config.yaml")["defaults"]
-    usual = {group: name for entry in entries if isinstance(entry, dict) for group, name in entry.items()}
+    conf, usual = conf_folder(), usual_choices()
     chosen = {group: _choice(conf, group, _section(config, group)) for group in GROUPS}
     choices = [f"{group}={name}" for group, name in chosen.items() if name is not None]
     with initialize_config_dir(str(conf), version_base="1.3"):
@@ -89,14 +90,6 @@ def _as_given(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in ("metrics", "parent")} | {"training": training}
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """A file of conf/ as plain values."""
-    import yaml
-
-    content: dict[str, Any] = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    return content
-
-
 def _section(config: Mapping[str, Any], group: str) -> Any:
     section: Any = config
     for key in group.split("/"):
@@ -109,7 +102,7 @@ def _choice(conf: Path, group: str, section: Mapping[str, Any]) -> str | None:
     kind = GROUPS[group][0]
     names = sorted(path.stem for path in (conf / group).glob("*.yaml"))
     for name in sorted(names, key=lambda name: name != section.get("name")):
-        values = _read(conf / group / f"{name}.yaml")
+        values = parse_yaml((conf / group / f"{name}.yaml").read_bytes())
         if values.get(group, values).get(kind) == section.get(kind):
             return name
     return None
@@ -154,16 +147,7 @@ def value_text(value: Any) -> str:
         return "{" + ",".join(f"{value_text(key)}:{value_text(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(value_text, value)) + "]"
-    text = str(value)
-    if not isinstance(value, str) or (re.fullmatch(r"[\w./+-]+", text, re.ASCII) and not _reads_otherwise(text)):
-        return text
-    return "'" + text.replace("'", "\\'") + "'"
-
-
-def _reads_otherwise(text: str) -> bool:
-    """Would Hydra read this text as a number, a truth value or null?"""
-    try:
-        float(text)
-    except ValueError:
-        return text.lower() in ("null", "true", "false")
-    return True
+    if not isinstance(value, str):
+        return str(value)
+    reads_otherwise = is_number(value) or value.lower() in ("null", "true", "false")
+    return quoted(value) if reads_otherwise or not re.fullmatch(r"[\w./+-]+", value, re.ASCII) else value

@@ -33,7 +33,9 @@ def default_values(values: Mapping[str, Any]) -> dict[str, Any]:
     found = _flat(_read(conf / "config.yaml"), "") | _flat(_read(conf / "training/default.yaml"), "training")
     for section, key in CHOICES.items():
         found |= _files(section, key).get(values.get(f"{section}.{key}"), {})
-    return found | {f"{section}.{key}": _usual()[section] for section, key in CHOICES.items() if key == "kind"}
+    usual = usual_choices()
+    kinds = [section for section, key in CHOICES.items() if key == "kind"]
+    return found | {f"{section}.kind": usual[section.replace(".", "/")] for section in kinds}
 
 
 def different(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,6 +49,13 @@ def different(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @cache
+def usual_choices() -> dict[str, str]:
+    """The file of each of Hydra's groups that is chosen by default, as in {'optimizer/schedule': 'constant'}."""
+    entries = parse_yaml((conf_folder() / "config.yaml").read_bytes())["defaults"]
+    return {group: name for entry in entries if isinstance(entry, dict) for group, name in entry.items()}
+
+
+@cache
 def _files(section: str, key: str) -> dict[Any, dict[str, Any]]:
     """The values of each file of a section, by the value under its key."""
     by_value: dict[Any, dict[str, Any]] = {}
@@ -55,14 +64,6 @@ def _files(section: str, key: str) -> dict[Any, dict[str, Any]]:
         flat = _flat(content, "" if section in content else section)
         by_value.setdefault(flat.get(f"{section}.{key}"), flat)
     return by_value
-
-
-@cache
-def _usual() -> dict[str, str]:
-    """The file of each section that is chosen by default."""
-    entries = parse_yaml((conf_folder() / "config.yaml").read_bytes())["defaults"]
-    chosen = {group: name for entry in entries if isinstance(entry, dict) for group, name in entry.items()}
-    return {section: chosen[section.replace(".", "/")] for section in CHOICES}
 
 
 def _flat(content: Mapping[str, Any], section: str) -> dict[str, Any]:

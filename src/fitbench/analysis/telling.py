@@ -14,6 +14,7 @@ from fitbench.analysis.rows import STARTED, WEIGHTS
 from fitbench.analysis.search_record import parted, read_search
 from fitbench.config import SECTIONS, TOP_LEVEL
 from fitbench.errors import FitbenchError, RequestError
+from fitbench.text import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,8 +195,4 @@ def _kind(value: str) -> str:
     """What a text reads like: 'null', 'truth value', 'number', or '' for any other text."""
     if value in ("null", "true", "false"):
         return "null" if value == "null" else "truth value"
-    try:
-        float(value)
-    except ValueError:
-        return ""
-    return "number"
+    return "number" if is_number(value) else ""
