@@ -6,7 +6,7 @@ import pytest
 
 from fitbench.composition import conf_folder
 from fitbench.errors import RequestError
-from fitbench.tables.choosing import find, part, shipped
+from fitbench.tables.choosing import find, shipped, with_rows, with_seeds
 from fitbench.tables.reading import read
 
 
@@ -62,20 +62,20 @@ LABELS = ["LeNet-5, distortions", "LeNet-1", "softmax", "softmax, pixels 0 to 1"
 )
 def test_rows_are_chosen_by_numbers_parts_of_labels_and_patterns(define, texts, numbers):
     rows = [{"label": label, "claimed": "8.4", "overrides": ["model=mlp"]} for label in LABELS]
-    assert [row.number for row in part(read(define(rows=rows)), texts, None).rows] == numbers
+    assert [row.number for row in with_rows(read(define(rows=rows)), texts).rows] == numbers
 
 
 @pytest.mark.parametrize("text", ["conv", "soft, hum", "", ",", "4", "0", "4-9", "soft*x?", "3-1", "[", "x*", "1,4"])
 def test_rows_that_are_not_there_are_refused_with_those_that_are(small, text):
     with pytest.raises(RequestError) as refusal:
-        part(small, ["mlp", text], None)
+        with_rows(small, ["mlp", text])
     message = str(refusal.value)
     assert message.startswith("--rows: no row of ")
     assert message.endswith(f"fits {text!r}; there are\n  1. softmax\n  2. mlp\n  3. human")
 
 
 def test_fewer_seeds_are_the_first_ones(small):
-    assert part(small, None, 2).rows[0].seeds == (0, 1)
-    assert part(small, None, 2).rows[0].wanted == 2
+    assert with_seeds(small, 2).rows[0].seeds == (0, 1)
+    assert with_seeds(small, 2).rows[0].wanted == 2
     with pytest.raises(RequestError, match=r"--seeds is 6; .* has 1 to 5"):
-        part(small, None, 6)
+        with_seeds(small, 6)

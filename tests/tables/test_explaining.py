@@ -105,10 +105,10 @@ def test_a_row_of_the_same_configuration_explains_nothing(define, tmp_path):
 
 
 def test_rows_that_explain_chosen_ones_are_found(explained):
-    from fitbench.tables.choosing import part
+    from fitbench.tables.choosing import with_rows
 
-    assert with_explaining(explained, part(explained, ["1"], None)).rows == explained.rows
-    assert [row.label for row in with_explaining(explained, part(explained, ["2"], None)).rows] == ["longer"]
+    assert with_explaining(explained, with_rows(explained, ["1"])).rows == explained.rows
+    assert [row.label for row in with_explaining(explained, with_rows(explained, ["2"])).rows] == ["longer"]
 
 
 def test_chosen_names_keys_that_the_configuration_has(define, tmp_path):

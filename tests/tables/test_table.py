@@ -7,7 +7,7 @@ import pytest
 from fitbench.composition import quoted
 from fitbench.errors import RequestError, SweepFailed
 from fitbench.tables import launching
-from fitbench.tables.choosing import part
+from fitbench.tables.choosing import with_seeds
 from fitbench.tables.reading import read
 from fitbench.tables.table import table as show_table
 
@@ -38,7 +38,7 @@ def test_a_wrong_request_is_refused(small, tmp_path, launched, options, message)
 
 def test_run_launches_every_row_and_seed_as_one_sweep(small, composed, launched, tmp_path, capsys):
     overrides = ["threads=1", "workers=2", "hydra.verbose=true"]
-    assert launching.train(part(small, None, 3), composed(small), overrides) == 0
+    assert launching.train(with_seeds(small, 3), composed(small), overrides) == 0
     [(arguments, jobs)] = launched
     assert jobs == [
         {"overrides": ["data=digits", "training.epochs=2", "model=softmax"], "seeds": [0, 1, 2]},

@@ -59,28 +59,30 @@ def refuse_shipped(folder: Path) -> None:
         )
 
 
-def part(table: Table, rows: Sequence[str] | None, seeds: int | None) -> Table:
-    """The table with some of its rows and fewer seeds.
+def with_seeds(table: Table, seeds: int) -> Table:
+    """The table with so many of its seeds.
+
+    Raises:
+        RequestError: there are not so many.
+    """
+    most = max(row.wanted for row in table.rows)
+    if not 1 <= seeds <= most:
+        raise RequestError(f"--seeds is {seeds}; {table.folder / FILE} has 1 to {most}")
+    rows = (replace(row, seeds=row.seeds[:seeds], wanted=min(row.wanted, seeds)) for row in table.rows)
+    return replace(table, rows=tuple(rows))
+
+
+def with_rows(table: Table, texts: Sequence[str]) -> Table:
+    """The table with some of its rows.
 
     Args:
         table: the whole table.
-        rows: numbers of rows such as '3' and '1,5-7', parts of labels such as 'LeNet-5, distortions', and patterns of
-            whole labels such as 'LeNet-*'; None for all rows. Case does not count.
-        seeds: how many; None for all.
+        texts: numbers of rows such as '3' and '1,5-7', parts of labels such as 'LeNet-5, distortions', and patterns of
+            whole labels such as 'LeNet-*'. Case does not count.
 
     Raises:
-        RequestError: no row fits one of `rows`, or there are not so many seeds.
+        RequestError: no row fits one of the texts.
     """
-    chosen = table.rows if rows is None else _chosen(table, rows)
-    if seeds is not None:
-        most = max(row.wanted for row in table.rows)
-        if not 1 <= seeds <= most:
-            raise RequestError(f"--seeds is {seeds}; {table.folder / FILE} has 1 to {most}")
-        chosen = tuple(replace(row, seeds=row.seeds[:seeds], wanted=min(row.wanted, seeds)) for row in chosen)
-    return replace(table, rows=chosen)
-
-
-def _chosen(table: Table, texts: Sequence[str]) -> tuple[Row, ...]:
     numbers: set[int] = set()
     for text in texts:
         parts = text.split(",") if NUMBERS.fullmatch(text.strip()) else [text]
@@ -90,7 +92,7 @@ def _chosen(table: Table, texts: Sequence[str]) -> tuple[Row, ...]:
             labels = "\n".join(dict.fromkeys(f"  {row.number}. {row.label}" for row in table.rows))
             raise RequestError(f"--rows: no row of {table.folder / FILE} fits {text!r}; there are\n{labels}")
         numbers |= fitting
-    return tuple(row for row in table.rows if row.number in numbers)
+    return replace(table, rows=tuple(row for row in table.rows if row.number in numbers))
 
 
 def _fits(row: Row, text: str) -> bool:

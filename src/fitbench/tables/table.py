@@ -98,8 +98,8 @@ class _View:
 
 
 def _view(table: Table, rows: Sequence[str] | None, seeds: int | None, outputs: Path, asked: Options) -> _View:
-    whole = choosing.part(table, None, seeds)
-    wanted = choosing.part(whole, rows, None)
+    whole = table if seeds is None else choosing.with_seeds(table, seeds)
+    wanted = whole if rows is None else choosing.with_rows(whole, rows)
     needed = explaining.with_explaining(whole, wanted)
     return _View(wanted, needed, configurations(needed, outputs), asked)
 
