@@ -200,9 +200,9 @@ def window(values: Sequence[float], maximize: bool, others: Sequence[float] = ()
     """The range that an axis shows of the values of finished trials, and of `others`: both ends are among the values.
 
     Trials far below the good ones would leave no room to tell these apart. So the axis ends at `REACH` times the
-    distance from the best value to the median, or at twice as many times that to the best quarter if that is nearer,
-    where this is less than half of the whole range; yet two thirds of the values of finished trials are always shown.
-    With `whole` it shows the whole range, as of a size or a time.
+    distance from the best value to the median, or at twice as many times the distance to the best quarter if that is
+    nearer, but two thirds of the values of finished trials are always shown. The whole range is shown if the shorter
+    one would be at least half as long, or with `whole`, for instance for a size or a time.
     """
     best = max(values) if maximize else min(values)
     everything = [*values, *others]

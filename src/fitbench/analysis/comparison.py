@@ -233,7 +233,7 @@ class Compared:
 
     @property
     def uncounted(self) -> list[Counter[str]]:
-        """Of each group, how many runs do not count by any of the metrics, by the reason."""
+        """For each group, how many runs do not count by any of the metrics, by the reason."""
         by_metric = [self.groups, *(each.groups for each in self.further)]
         return [reduce(or_, (Counter(each.uncounted) for each in same)) for same in zip(*by_metric, strict=True)]
 

@@ -24,7 +24,7 @@ _POWER = re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+")  # a number that YAML 1.1 ta
 
 
 def default_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values by the columns of `load_runs`. Of a section that comes from a file of the user's own there are none.
+    """The values by the columns of `load_runs`, without those of sections that come from a file of the user's own.
 
     Args:
         values: of a run, by these columns.

@@ -63,9 +63,8 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     metrics.epochs, timing.* (seconds; examples per second), parameters, dataset.*, device, threads, code (the user's
     modules with the first digits of their SHA-256), attempts, trial (its number in the search that it is of), git.*,
     versions.*; finished_at (UTC), error (the line that says what failed); tags (JSON text) and note, which people gave
-    the run. Columns of numbers are int64 or float64, and
-    float64 with NaN where a run lacks the value. Of runs that are not finished, only the pruned have metrics: those up
-    to their last epoch.
+    the run. Columns of numbers are int64 or float64, and float64 with NaN where a run lacks the value. A pruned run has
+    the metrics up to its last epoch; other runs that are not finished have none.
 
     `attrs["left_out"]` is a list of (folder, reason): what cannot be read and has no row. `attrs["unread_notes"]` is a
     list of (folder, reason): runs whose notes.json is damaged, which have a row. `quantities_of` gives what the metrics
@@ -167,7 +166,7 @@ def quantities_of(frame: pd.DataFrame) -> dict[str, Quantity]:
     """What the runs of a frame from `load_runs`, or of a part of it, can be ranked by: the quantities by column.
 
     A metric has several definitions only if runs of this part have. One that several tasks record, as they do the
-    loss, has one for each of them. Of a frame that has lost its attrs there are the metrics that fitbench supplies.
+    loss, has one for each of them. A frame that has lost its attrs has the metrics that fitbench supplies.
     """
     recorded = frame.attrs.get(INFO)
     if recorded is None:
@@ -239,7 +238,7 @@ def in_known_groups(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 def primary_of(frame: pd.DataFrame) -> str:
     """The primary metric of the finished runs of a frame, or of all where none has finished, as in 'accuracy'.
 
-    Of runs of several tasks those of `newest_task` count.
+    If the runs are of several tasks, those of `newest_task` count.
 
     Raises:
         RequestError: these runs have several.

@@ -85,12 +85,12 @@ class Group:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Of each run."""
+        """The seed of each run."""
         return self.sample.seeds
 
     @property
     def folds(self) -> tuple[int | None, ...]:
-        """Of each run, from 0; None for a run without folds."""
+        """The fold of each run, from 0; None for a run without folds."""
         return self.sample.folds
 
 
@@ -148,7 +148,7 @@ def row_texts(rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, ...]]:
 def also_differ(groups: Iterable[Group], keys: Sequence[str]) -> dict[str, list[Any]]:
     """The settings that are no keys and differ between groups, with their values.
 
-    Without those that follow from what a key chooses (see `telling.follows`) or from the number of folds, and without
+    Left out are settings that follow from what a key chooses (see `telling.follows`) or from the number of folds, and
     those in which the runs of one group differ, which `mixed` tells.
     """
     groups = [each for each in groups if each.folders]

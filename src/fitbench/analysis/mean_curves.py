@@ -34,7 +34,7 @@ def mean_curve(
 ) -> MeanCurve:
     """The mean over one run or more, or over their folds, at the epochs that all runs recorded.
 
-    Where some stopped early, a mean over the others would be of another, chosen, set of runs.
+    If some runs stopped early, a mean of later epochs would leave them out and be of another set of runs.
 
     Args:
         runs: the epochs and values of each run.

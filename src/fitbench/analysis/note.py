@@ -122,7 +122,7 @@ def _names_a_run(text: str, outputs: Path) -> bool:
 
 
 def _runs(choice: Choice, with_text: bool) -> list[Path]:
-    """The chosen runs. Where the last name fits none and stands behind others, it may be a note of one word."""
+    """The chosen runs. If the last of several names fits no run, it may be a note of one word."""
     try:
         return chosen_runs(choice)
     except RequestError as error:

@@ -77,7 +77,7 @@ class Block:
 
     @property
     def average_ranks(self) -> list[float | None]:
-        """Of each row the mean of its ranks in the complete columns, see `ranks.averages`."""
+        """The mean of the ranks of each row in the complete columns, see `ranks.averages`."""
         return ranks.averages(self._ranks)
 
     @property
@@ -125,8 +125,8 @@ class Pivot:
 def pivots(which: request.Which, pivot: str, by: str | None, metrics: Sequence[str]) -> list[Pivot]:
     """The matrices of the runs: one for each task where data sets are the columns, else one for each data set.
 
-    A column never has runs that cannot be compared, nor runs of two data sets: data sets of one name with other test
-    parts have columns of their own, and so have those with other training parts.
+    All runs of a column can be compared and are of one data set: data sets of one name have a column each if their test
+    parts or their training parts differ.
 
     Args:
         which: the runs.

@@ -25,7 +25,7 @@ NAMED = 5  # cells that a line names at most
 def print_pivots(pivots: Sequence[Pivot], limit: int | None, usual: int, format: str) -> None:
     """Print matrices on stdout in one of `formats.FORMATS`, with `limit` rows at most.
 
-    Without a limit those for people have the `usual` number of rows at most, and CSV and JSON have all.
+    Without a limit, CSV and JSON have all rows, and the formats for people the `usual` number at most.
     """
     if format == "json":
         print(json.dumps(_as_json(pivots, limit), indent=2, allow_nan=False, default=str))

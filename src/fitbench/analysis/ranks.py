@@ -23,7 +23,7 @@ def ranks(values: Sequence[float | None], higher_is_better: bool) -> list[float 
 
 
 def best(places: Ranks) -> list[bool]:
-    """Of each rank, or average of ranks, whether none is lower and some is higher."""
+    """Whether each rank, or average of ranks, is one of the lowest, and some other is higher."""
     found = set(places) - {None}
     lowest = min((rank for rank in places if rank is not None), default=None)
     return [len(found) > 1 and rank == lowest for rank in places]
@@ -38,7 +38,7 @@ def complete(rows: Sequence[Ranks]) -> list[int]:
 
 
 def averages(rows: Sequence[Ranks]) -> list[float | None]:
-    """Of each row the mean of its ranks in the complete columns; None without such columns, and of a row without ranks.
+    """The mean of the ranks of each row in the complete columns; None without such columns and for a row without ranks.
 
     J. Demšar (2006), Statistical comparisons of classifiers over multiple data sets, J. of Machine Learning Research 7,
     1-30, section 3.2.2: the best of a column has rank 1, and equal ones share the mean of their ranks.

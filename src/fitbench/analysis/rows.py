@@ -1,7 +1,7 @@
 """A run folder as a row: what its files say, by the columns of `frame.load_runs`. Nothing in them is instantiated.
 
-Of a finished run only result.json is read, of any other one config.yaml, and of a pruned one pruned.json; of each the
-notes. A run may be written, or vanish, while it is read.
+The row of a finished run comes from result.json, that of any other run from config.yaml, and that of a pruned run also
+from pruned.json; all have the notes. A run may be written, or vanish, while it is read.
 """
 
 from __future__ import annotations

@@ -31,12 +31,12 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 def default_keys(frame: pd.DataFrame) -> list[str]:
     """The columns that a search has varied, and the fewest others of the configuration that tell the runs apart.
 
-    Seeds aside. Of columns that vary together the name or kind is chosen first, which stands for the other settings of
-    its section: model.name for model.hidden. Settings of other sections are keys too, unless they are more than
-    `MOST_BESIDE`, which `groups.also_differ` then tells. training.validation_split, which follows from the number of
-    folds, comes last where there are any. The number of training examples tells apart what no key of the configuration
-    does: files of different size; else the checksum of the data does. Where nothing varies, the keys are model.name and
-    optimizer.name. They are in the order of the frame.
+    Seeds do not count. Where columns vary together, the name or kind is chosen first, which stands for the other
+    settings of its section: model.name for model.hidden. Settings of other sections are keys too, unless they are more
+    than `MOST_BESIDE`; `groups.also_differ` then tells them. training.validation_split, which follows from the number
+    of folds, comes last where there are any. Files of different size, which no key of the configuration tells apart,
+    have the number of training examples as a key; other data have their checksum. Where nothing varies, the keys are
+    model.name and optimizer.name. They are in the order of the frame.
     """
     frame = without_attrs(frame)
     columns = {name: plain_values(frame[name]) for name in varying(frame)}

@@ -74,7 +74,7 @@ class ClaimPanel:
 
 
 def draw_claims(panels: Sequence[ClaimPanel]) -> Figure:
-    """Panels below each other. Of a row: the claim (a diamond, a bar for a range), below it the mean and the seeds.
+    """Panels below each other. A row has the claim (a diamond, or a bar for a range), and below it the mean and seeds.
 
     The grey band around a claim is the tolerance, which may be cut off at the edge. A printed claim stands for all that
     rounds to it, so a diamond may lie just beyond the line.

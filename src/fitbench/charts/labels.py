@@ -17,7 +17,7 @@ LONGEST = 150  # characters of a text that are looked at
 def shortened(text: object, inches: float, size: float = SIZE) -> str:
     """The text without control characters, as long as fits into so many inches in a font of `size` points.
 
-    Of a longer one the middle is left out, since names differ at their ends.
+    A longer one loses its middle, since names differ at their ends.
     """
     text = clean(text)
     if len(text) <= LONGEST and length(text, size) <= inches:

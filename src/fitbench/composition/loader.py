@@ -33,7 +33,7 @@ from fitbench.errors import RequestError
 class Loader(ConfigLoaderImpl):
     """Hydra's, for which `metrics` may be a list or a section, in files and in overrides, together and in any order.
 
-    Hydra cannot merge a list with a section. So a list stands under `selection.LIST` of a section until all is merged.
+    Hydra cannot merge a list with a section. So a list is kept under `selection.LIST` of a section until all is merged.
     """
 
     def __init__(self, config_search_path: ConfigSearchPath) -> None:

@@ -28,8 +28,8 @@ Arrays = Images  # or rows of a table, series, tokens
 class Dataset:
     """The data set that a run trains on.
 
-    The examples are in the order of their source, which may be sorted by class, unless `is_shuffled`: those of an image
-    folder are shuffled, and so are the training examples of tables and of files of series.
+    The examples are in the order of their source, which may be sorted by class, unless `is_shuffled`. Those of an image
+    folder and the training examples of tables and of files of series are shuffled.
     Every class of the other parts is also in the training part. A validation part of the data set's own stands at the
     end of the training arrays.
 
@@ -148,7 +148,7 @@ def assembled(
 ) -> Dataset:
     """Make a data set of checked parts: inputs, targets and perhaps weights by 'train', 'test' and perhaps 'val'.
 
-    They are as in `Dataset`, as are the groups. A part without weights, where another part has some, weighs 1. Without
+    They and the groups are as in `Dataset`. A part without weights, where another part has some, weighs 1. Without
     'test', the arrays of the test part are empty.
 
     Raises:

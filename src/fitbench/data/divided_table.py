@@ -28,9 +28,9 @@ def divided_table(
 ) -> dict[str, np.ndarray]:
     """Return the parts of a table: `x_train`, float32 [N, columns], and `y_train`, float64 or, for classes, int64 [N].
 
-    So for `test`, unless `test_rows` is 0, and for `val`, unless `validation` is None. Columns of categories become
-    one-hot columns at the end, in the order of their values, as with `pandas.get_dummies`. The diabetes are scaled by
-    all rows, as `sklearn.datasets.load_diabetes` does it.
+    There are such arrays of `test` unless `test_rows` is 0, and of `val` unless `validation` is None. Columns of
+    categories become one-hot columns at the end, in the order of their values, as with `pandas.get_dummies`. The
+    diabetes are scaled by all rows, as `sklearn.datasets.load_diabetes` does it.
 
     Args:
         table: a name in `known_tables.KNOWN_TABLES`.

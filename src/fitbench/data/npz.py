@@ -33,10 +33,10 @@ ARRAY_ERRORS = (OSError, MemoryError, *CONTENT_ERRORS, *ARRAY_FILE_ERRORS)
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Read the arrays x_train, y_train, x_test, y_test of an .npz file or of the .npy files in a folder.
 
-    So is what else there is of a data set: x_val and y_val, also spelt x_valid or x_validation; the weights w_train,
-    w_val, w_test of the examples; and `classes` or `class_names`, the names of its classes or labels. The arrays of the
-    test part may be absent. A .npy file is memory-mapped. So is an array that an .npz file stores uncompressed, after
-    its checksum has been verified.
+    A data set may also have x_val and y_val, also spelt x_valid or x_validation; the weights w_train, w_val, w_test of
+    the examples; and `classes` or `class_names`, the names of its classes or labels. The arrays of the test part may be
+    absent. A .npy file is memory-mapped, and so is an array that an .npz file stores uncompressed, after its checksum
+    has been verified.
 
     Raises:
         DataError: a file is damaged, or needs pickle, or an array is missing.

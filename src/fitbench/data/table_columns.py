@@ -359,7 +359,7 @@ def _codes(column: pd.Series, vocabulary: Sequence[str]) -> np.ndarray:
 
 
 def _first(column: pd.Series, chosen: np.ndarray) -> int:
-    """Where the chosen row stands that is the first in the file; the rows of a column may be shuffled."""
+    """The position of that chosen row which is the first in the file; the rows of a column may be shuffled."""
     positions = np.flatnonzero(chosen)
     return int(positions[column.index[positions].argmin()])
 

@@ -127,7 +127,7 @@ def _written_anew(rows: Iterable[list[str]], separator: str) -> bytes:
 def _with_quoted_blanks(content: bytes, separator: str) -> tuple[bytes, bool]:
     """A table of one column with `""` on lines that are blank, which pandas skips, and whether there are any.
 
-    A missing value of such a table is a blank line. Blank lines above the name and behind the last value are none.
+    A blank line is a missing value of such a table, except above the name and behind the last value.
     """
     rows = [[text.strip() for text in row] or [""] for row in _reader(content.strip(), separator)]
     return _written_anew(rows, separator), [""] in rows

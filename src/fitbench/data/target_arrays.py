@@ -272,7 +272,7 @@ def _of_objects(array: np.ndarray, where: Place) -> np.ndarray:
 
 
 def are_unicode(texts: np.ndarray) -> bool:
-    """Whether an array of str holds characters. A damaged file may hold what is none, on which Python fails."""
+    """Whether an array of str holds characters only. Python fails on other numbers, which a damaged file may hold."""
     try:
         texts.astype(texts.dtype.newbyteorder("<")).tobytes().decode("utf-32-le")
     except UnicodeDecodeError:

@@ -48,10 +48,10 @@ def decided(
 ) -> Targets:
     """Decide the task of a data set, check its targets, and turn them into what the task learns.
 
-    With the task `auto`, texts and booleans are classes; so are whole numbers of an integer type with at most
-    `MOST_CLASSES` different values in the training part, and one-hot rows. Numbers with fractions are the targets of a
-    regression. Several columns of 0 and 1 that are not one-hot are several labels. Everything else is refused. The
-    targets of images are classes whatever they hold.
+    With the task `auto`, texts, booleans, one-hot rows and whole numbers of an integer type with at most `MOST_CLASSES`
+    different values in the training part are classes. Numbers with fractions are the targets of a regression. Several
+    columns of 0 and 1 that are not one-hot are several labels. Everything else is refused. The targets of images are
+    classes whatever they hold.
 
     To divide a table by class, decide on all of its rows as the part `train`, divide the rows, and decide again on the
     parts, with the task that was decided.

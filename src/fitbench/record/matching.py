@@ -10,8 +10,8 @@ from fitbench.config import parse_run_id
 def fits(wanted: str, names: Collection[str]) -> Iterator[list[str]]:
     """The names that fit, in turn: the same ones, those that end with the words of the text, those with it as a part.
 
-    Words are what stands between hyphens, so that `1a2b3c4d-s1` fits no run of the seed 10. Of `STUDY/TEXT` the text
-    may be any part of the name of a run in that folder.
+    Words are what stands between hyphens, so that `1a2b3c4d-s1` fits no run of the seed 10. In `STUDY/TEXT`, TEXT may
+    be any part of the name of a run in that folder.
 
     Args:
         wanted: the text.

@@ -43,9 +43,9 @@ def newest_first(folders: Iterable[str]) -> list[str]:
 def newest(folders: Iterable[str]) -> str | None:
     """The run that changed last; None without one. A run that cannot be read is named on stderr and does not count.
 
-    A result.json is written when the run has finished, or later if it is a copy. So those written before the newest
-    run that was found need not be read, and of 10,000 runs one or two are. All are read if one was written before its
-    run has finished, as in an archive whose files have one time.
+    A result.json is written when the run has finished, or later if it is a copy. So those that were written before the
+    newest run that was found need not be read: one or two of 10,000 are. All are read if one was written before its run
+    has finished, as in an archive whose files have one time.
     """
     found: tuple[float, float, str] | None = None
     is_archive = False

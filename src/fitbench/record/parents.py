@@ -88,7 +88,7 @@ def _checksum(path: Path, _changed: int, _size: int) -> str:
 
 
 def _of_state(path: Path) -> str:
-    """Of the arrays. The rest of the state says how long training took, and follows from them."""
+    """The SHA-256 of the arrays. The rest of the state follows from them, or says how long training took."""
     digest = hashlib.sha256()
     with naming(path), guarded(), open_file(path, outputs_of(path.parent)) as file, zipfile.ZipFile(file) as archive:
         for name in sorted(set(archive.namelist()) - {"state.npy"}):

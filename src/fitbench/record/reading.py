@@ -142,7 +142,7 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
 
 
 def numbers_of(epoch: dict[str, Any]) -> dict[str, Any] | None:
-    """An epoch of history.jsonl in which whatever is no finite number is null; None if its own number is none."""
+    """An epoch of history.jsonl, with null for all that is no finite number; None if its own number is not valid."""
     if not is_number(epoch["epoch"]) or not 1 <= epoch["epoch"] <= LAST_EPOCH:
         return None
     return {key: value if is_number(value) else None for key, value in epoch.items()}

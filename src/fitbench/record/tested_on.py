@@ -39,8 +39,8 @@ def signs(values: Mapping[str, Any]) -> list[Hashable]:
     The same examples are sure if all arrays of the data set are the same, if the arrays of the test part are, or if the
     targets and row numbers of the test part are and the data set has the same name and drawing: then some columns of a
     table differ, or the size of images. Targets alone do not tell, because those of classes in order are often the
-    same. Of runs without a test part a fold decides, by the examples that it holds back. Runs that were recorded
-    without checksums of the test part have the first sign alone.
+    same. For runs without a test part, the examples that the fold holds back decide. Runs that were recorded without
+    checksums of the test part have the first sign alone.
 
     Args:
         values: by the names of `PLACES`, None for what is not recorded.

@@ -120,7 +120,7 @@ def check(
 
 
 def _first_recorded(table: Table, records: Sequence[Record]) -> dict[tuple[str, str], Record]:
-    """By the keys of the rows, the records of one seed: the first of those that have the most metrics of their row."""
+    """The records of one seed by the keys of the rows: the first seed that has the most metrics of its row."""
     finished: dict[str, dict[int, dict[tuple[str, str], Record]]] = {}
     for record in records:
         if record.state == State.finished.value and record.fold in FIRST_FOLDS:

@@ -50,7 +50,7 @@ def with_committed(table: Table, records: Sequence[Record], configurations: Mapp
 
 
 def _nearest(label: str, records: Sequence[Record]) -> Record:
-    """Of the records of one value that of this label, or else one with the bootstrap's deviation if there is any."""
+    """The record of this label among those of one value, or else one with the bootstrap's deviation if there is any."""
     return min(records, key=lambda record: (record.row != clean(label), record.bootstrap_deviation is None))
 
 

@@ -37,11 +37,11 @@ class Side:
 
     @property
     def averages(self) -> list[float | None]:
-        """Of each line the mean of its ranks in these columns, see `ranks.averages`; None without any."""
+        """The mean of the ranks of each line in these columns, see `ranks.averages`; None without any."""
         return ranks.averages(self.ranks) if self.ranked else [None] * len(self.ranks)
 
     def best(self, column: int) -> list[bool]:
-        """Of each line whether no value of the column is better than its own, and some value is worse."""
+        """For each line, whether no value of the column is better than its own, and some value is worse."""
         return ranks.best([places[column] for places in self.ranks])
 
 

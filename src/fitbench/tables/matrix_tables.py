@@ -116,7 +116,7 @@ def _columns(block: Block, matrix: Matrix, look: _Look) -> list[Column]:
 
 
 def _both(claimed: Iterable[Item], measured: Iterable[Item]) -> list[Item]:
-    """Of each line what its row of claims has, and what its row of measurements has."""
+    """The items of each line in turn: what its row of claims has, and what its row of measurements has."""
     return list(chain.from_iterable(zip(claimed, measured, strict=True)))
 
 

@@ -24,7 +24,7 @@ from fitbench.text import clean
 def read_runs(table: Table, configurations: Mapping[str, Config]) -> list[Record]:
     """A record for each run of each measured row, in their order, from the folders where they would be recorded.
 
-    Of a finished run result.json is read. One that cannot be read is named on stderr, and counts as not finished.
+    The result.json of a finished run is read. One that cannot be read is named on stderr; its run counts as unfinished.
 
     Raises:
         RequestError: as `check_definitions`.

@@ -153,7 +153,7 @@ def _judgement(row: Row, records: Sequence[Record]) -> Judgement:
 
 
 def example_numbers(row: Row, records: Sequence[Record]) -> list[int]:
-    """On how many examples the seeds that have finished were measured, ascending.
+    """The numbers of examples that the finished seeds were measured on, ascending.
 
     The validation parts of the folds of a seed are one set of examples together. All folds have the same test part.
     """
@@ -164,9 +164,9 @@ def example_numbers(row: Row, records: Sequence[Record]) -> list[int]:
 def evaluation_sets(row: Row, records: Sequence[Record]) -> EvaluationSets:
     """The test examples of a row's claim and of its seeds that have finished.
 
-    They are the same where the table states it or the checksum of the data agrees. Where the number of examples
-    differs, they are others, whatever the table states. The bootstrap's variance is the mean over the runs; where each
-    fold has examples of its own, that of the mean of a seed's folds is one over their number of it.
+    They are the same where the table states it or the checksum of the data agrees, and different where the number of
+    examples differs, whatever the table states. The bootstrap's variance is the mean over the runs. Where each fold has
+    examples of its own, it is divided by the number of folds, for the mean of a seed's folds.
     """
     claim, numbers = row.claim, example_numbers(row, records)
     if claim is None:

@@ -86,7 +86,7 @@ def _in_all(of_rows: Sequence[Sequence[Item]]) -> list[Item]:
 
 
 def _claimed(table: Table, row: Row) -> str:
-    """Of which trainings and examples the claims of a configuration are, '' where there is none."""
+    """The trainings and examples that the claims of a configuration are of; '' if it has no claim."""
     texts = {
         _of_claim(one.claim, PARTS[one.measure.part]): None
         for one in table.rows

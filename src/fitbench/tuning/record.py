@@ -74,7 +74,7 @@ def _best(study: Study, trials: Sequence[FrozenTrial]) -> list[int]:
 def _objective(study: Study, objective: Objective) -> dict[str, Any]:
     """Name, direction and label of an objective, and the metric's `info` as in `metric_info` of result.json.
 
-    Without `info` it is no metric, or a metric of the user's of which no run has recorded the definition yet.
+    `info` is absent if the objective is no metric, or a user's own metric whose definition no run has recorded yet.
     """
     described: dict[str, Any] = {
         "name": objective.name,
@@ -106,9 +106,9 @@ def described_trial(trial: FrozenTrial, claims: Path) -> dict[str, Any]:
 
 
 def _importance(study: Study, finished: Sequence[FrozenTrial], index: int) -> dict[str, float]:
-    """The importance of each parameter for an objective, by PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023).
+    """The importance of parameters for an objective, by PED-ANOVA (Watanabe, Bansal and Hutter, IJCAI 2023).
 
-    Of parameters that every finished trial has. Empty if there are too few trials.
+    The parameters are those that every finished trial has. Empty if there are too few trials.
     """
     shared = set.intersection(*(set(trial.params) for trial in finished)) if finished else set()
     varying = [key for key in sorted(shared) if len({repr(trial.params[key]) for trial in finished}) > 1]

@@ -12,7 +12,7 @@ INPUT = json.loads((Path(__file__).resolve().parent / "model.json").read_text(en
 def array_of(path: str) -> np.ndarray:
     """The array of a .npy file; of an .npz file, x_test or the only one.
 
-    Raises OSError, or ValueError where it is none, or has another shape or type than the model takes.
+    Raises OSError, or ValueError if the file has no such array, or one of another shape or type than the model takes.
     """
     if Path(path).suffix.lower() not in (".npy", ".npz"):
         raise ValueError("expected a .npy or .npz file")
