@@ -44,15 +44,30 @@ def test_fraction_0_holds_nothing_back():
     assert (len(kept), len(held_back)) == (100, 0)
 
 
-@pytest.mark.parametrize(("fraction", "validation"), [(0.2, Validation.last), (0.99, Validation.stratified)])
+@pytest.mark.parametrize(("fraction", "validation"), [(0.2, Validation.last), (0.99, Validation.random)])
 def test_class_without_training_examples_is_refused(fraction, validation):
-    with pytest.raises(RequestError, match="leaves no training example"):
+    with pytest.raises(RequestError, match=r"leaves no training example.*or training.validation=stratified"):
         split(LABELS, fraction, validation, seed=0)
+
+
+@pytest.mark.parametrize("fraction", [0.02, 0.2, 0.99])
+def test_stratified_split_leaves_one_example_of_every_class_for_training(fraction):
+    labels = np.array([0] * 10 + [1] * 3 + [2])
+    kept, held_back = split(labels, fraction, Validation.stratified, seed=0)
+    assert np.bincount(labels[kept], minlength=3).min() == 1
+    assert sorted([*kept, *held_back]) == list(range(14))
+    assert 13 in kept
+    with pytest.raises(RequestError, match=r"holds nothing back, as each class has one example.*validation=random"):
+        split(np.arange(5), fraction, Validation.stratified, seed=0)
+
+
+def test_random_split_draws_the_same_rows_as_ever():
+    assert split(np.zeros(10, int), 0.3, Validation.random, seed=5)[1].tolist() == [1, 6, 7]
 
 
 def test_class_without_validation_examples_gives_a_warning(caplog):
     rows_of(np.array([1] * 30 + [0] * 60))
-    assert "the validation part has no example of class bee" in caplog.text
+    assert caplog.text.count("the validation part has no example of class bee") == 1
 
 
 def test_messages_name_the_classes_as_the_data_set_does(caplog):

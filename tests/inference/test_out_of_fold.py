@@ -145,7 +145,8 @@ def test_group_is_named_by_its_name_a_run_a_path_or_a_part(outputs, tmp_path, mo
     name = next(outputs.glob("mine/*-s0-f0")).name.removesuffix("-s0-f0")
     monkeypatch.chdir(tmp_path)
     texts = (name, f"mine/{name}", f"outputs/mine/{name}", f"outputs/mine/{name}-s1-f1", f"{name}-s0-f1", name[-8:],
-             str(outputs / "mine" / name), "mine/flowers", "-s1-f0")  # fmt: skip
+             str(outputs / "mine" / name), "mine/flowers", "-s1-f0", f"mine/{name[-8:]}",
+             f"mine/{name[-8:]}-s1-f0", "mine/mlp")  # fmt: skip
     for text in texts:
         group = find_group(text, Path("outputs"))
         assert (group.name, len(group.runs), group.seeds) == (name, 4, [0, 1]), text

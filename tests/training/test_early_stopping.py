@@ -11,7 +11,7 @@ from fitbench import metrics
 from fitbench.config import EarlyStopping as Settings
 from fitbench.tasks import task_of
 from fitbench.training.callbacks import EarlyStopping
-from fitbench.training.measures import Measures, Monitor
+from fitbench.training.measures import Measures, Monitor, exact_share
 
 DEFAULT = {
     "monitor": "val_accuracy", "patience": 3, "min_delta": 0.0, "restore_best_weights": True, "start_from_epoch": 0,
@@ -82,3 +82,13 @@ def test_defined_values_are_judged_as_keras_judges_them(model):
         theirs = keras.callbacks.EarlyStopping(monitor.key, mode=monitor.metric.direction, **options)
         case = (name, settings, values)
         assert followed(model, EarlyStopping(monitor, settings), values) == followed(model, theirs, values), case
+
+
+@pytest.mark.parametrize(("right", "examples"), [(35, 50), (0, 7), (7, 7), (1, 3), (59_999, 60_000), (12_345, 54_321)])
+def test_a_share_that_was_rounded_to_32_bits_is_exact_again(right, examples):
+    assert exact_share(float(np.float32(right / examples)), examples) == right / examples
+
+
+@pytest.mark.parametrize("value", [0.5001, None, math.nan, math.inf])
+def test_another_value_than_a_share_of_the_examples_stays(value):
+    assert exact_share(value, 50) is value

@@ -179,6 +179,17 @@ def test_usual_objective_is_the_primary_metric_on_the_validation_part(composed_o
     assert (found.name, found.direction) == objective
 
 
+def test_choices_may_be_needed_for_a_configuration_that_can_be_trained(composed_once):
+    """The default model takes images, and data=sklearn has no default of data.name."""
+    request = read_request(["data=sklearn", "data.name=wine,iris", "model=linear,mlp", "study=models"])
+    assert request.space.grid() == {"data.name": ["wine", "iris"], "model": ["linear", "mlp"]}
+    assert [objective.name for objective in request.recipe.objectives] == ["val_accuracy"]
+    with pytest.raises(RequestError, match=r"^with model=mpl: .*there is no such choice"):
+        read_request(["data=sklearn", "data.name=wine", "model=mpl,mlp"])
+    with pytest.raises(RequestError, match=r"^training.epochs is -1"):
+        read_request(["model=softmax,mlp", "training.epochs=-1"])
+
+
 @pytest.mark.parametrize(
     ("words", "study"),
     [

@@ -215,14 +215,16 @@ def split(
         labels: int [N]; all the same where there are no classes.
         fraction: the fraction for validation. 0 holds nothing back.
         validation: `last` takes the last rows and cuts where Keras's `validation_split` cuts. `stratified` draws the
-            same fraction of every class, rounded up. `random` draws this fraction of all rows, rounded up.
+            same fraction of every class, rounded up, and leaves at least one example of each for training. `random`
+            draws this fraction of all rows, rounded up.
         seed: for `stratified` and `random`.
         groups: the group of each row, int [N]. The rows of a group are held back together: with `last` the groups that
             begin last, otherwise drawn ones, as long as that brings the part nearer to its fraction.
         names: what messages call the labels; by default their numbers.
 
     Raises:
-        RequestError: no example, or none of a class, would be left for training; or there is only one group.
+        RequestError: no example, or none of a class, would be left for training; or nothing would be held back; or
+            there is only one group.
     """
     rows = np.arange(len(labels))
     if fraction == 0:
@@ -234,11 +236,12 @@ def split(
         raise RequestError(f"{setting} leaves no training example; use a smaller fraction")
 
     if lost := _without(labels, kept, names):
+        remedy = "training.validation=stratified" if groups is None else "another seed"
+        raise RequestError(f"{setting} leaves no training example of class {lost}; use a smaller fraction, or {remedy}")
+    if not len(held_back):
         raise RequestError(
-            f"{setting} leaves no training example of class {lost}; use a smaller fraction, or "
-            "training.validation=stratified"
+            f"{setting} holds nothing back, as each class has one example; use training.validation=random"
         )
-    _warn_of_absent(labels, held_back, names)
     return kept, held_back
 
 
@@ -267,6 +270,9 @@ def _held_back(
         return held_back
     if validation is Validation.last:
         return np.arange(math.floor(len(labels) * (1 - fraction)), len(labels))
-    classes = labels if validation is Validation.stratified else np.zeros(len(labels), np.int32)
-    members = [np.flatnonzero(classes == label) for label in np.unique(classes)]
-    return np.sort(np.concatenate([random.permutation(of)[: math.ceil(fraction * len(of))] for of in members]))
+    if validation is Validation.random:
+        return np.sort(random.permutation(len(labels))[: math.ceil(fraction * len(labels))])
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    counts = [min(math.ceil(fraction * len(of)), len(of) - 1) for of in members]
+    drawn = [random.permutation(of)[:count] for of, count in zip(members, counts, strict=True)]
+    return np.sort(np.concatenate(drawn))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from fitbench.config import parse_run_id
 from fitbench.errors import RequestError
 from fitbench.record.folder import is_run, run_folders
+from fitbench.record.matching import fits
 from fitbench.record.naming import NAMED, find_run, is_chosen
 from fitbench.text import lines_of
 
@@ -56,23 +58,25 @@ def find_group(text: str, outputs: Path) -> RunGroup:
     if is_chosen(text):
         text = str(find_run(text, outputs))
     path = Path(text)
-    wanted = _name_of(text.removeprefix(f"{outputs}/").strip("/"))
+    wanted = text.removeprefix(f"{outputs}/").strip("/")
+    of_group = _name_of(wanted)
     if text and (is_run(path) or "/" in text):
         place = path if path.name else path.absolute()
         for group in _groups(_runs_in(place.parent)):
             if group.name == _name_of(place.name):
                 return group
     groups = _groups(map(Path, run_folders([str(outputs)], []))) if outputs.is_dir() else []
-    for fits in (
-        [group for group in groups if wanted in (group.name, str(group.path.relative_to(outputs)))],
-        [group for group in groups if any(wanted in str(run.relative_to(outputs)) for run in group.runs.values())],
-    ):
-        with_folds = [group for group in fits if group.has_folds]
-        if len(fits) == 1 or len(with_folds) == 1:
-            return (with_folds or fits)[0]
-        if fits:
-            names = [f"{group.path.relative_to(outputs)} ({len(group.runs)} runs)" for group in fits]
-            raise RequestError(f"{text!r} fits {len(fits)} configurations:{lines_of(names, NAMED)}")
+    by_name = {str(run.relative_to(outputs)): group for group in groups for run in group.runs.values()}
+    same = [group for group in groups if of_group in (group.name, str(group.path.relative_to(outputs)))]
+    of_runs = ([by_name[name] for name in names] for part in (wanted, of_group) for names in fits(part, by_name))
+    for found in chain([same], of_runs):
+        fitting = list({group.path: group for group in found}.values())
+        with_folds = [group for group in fitting if group.has_folds]
+        if len(fitting) == 1 or len(with_folds) == 1:
+            return (with_folds or fitting)[0]
+        if fitting:
+            listed = [f"{group.path.relative_to(outputs)} ({len(group.runs)} runs)" for group in fitting]
+            raise RequestError(f"{text!r} fits {len(fitting)} configurations:{lines_of(listed, NAMED)}")
     run = find_run(text, outputs)  # it says why there is none
     raise RequestError(f"{run}: the name of the folder does not end with -s and the seed, as that of a run does")
 

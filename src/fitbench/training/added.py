@@ -62,7 +62,7 @@ def evaluate_lacking(config: Config, folder: Path) -> dict[str, Any]:
         measured = measures.of(config, task_of(result["task"]))
         predictions = read_predictions(folder, result) if has_test_part(result) else None
         data, threshold = _same_data(config, result, names), threshold_of(result)
-        values = _of_history(measured, folder, names, result["metrics"]) | result["metrics"]
+        values = _of_history(measured, folder, names, result) | result["metrics"]
         values |= _values(config, folder, data, measured, values, threshold)
         if predictions is not None:
             added = [measured.metrics[name] for name in names]
@@ -99,17 +99,21 @@ def _same_data(config: Config, result: dict[str, Any], names: list[str]) -> Data
 
 
 def _of_history(
-    measured: Measures, folder: Path, names: list[str], recorded: Mapping[str, float | None]
+    measured: Measures,
+    folder: Path,
+    names: list[str],
+    result: Mapping[str, Any],
 ) -> dict[str, float | None]:
     """What the history has of these metrics in the epoch whose weights the model has.
 
     If something has changed the weights since, there is nothing. Then the recorded loss is not that of the epoch.
     """
     history = read_history(folder) if {*names} & {*measured.task.step_metrics} else []
-    if not history or measured.kept_epoch(history).get("loss") != recorded.get("train_loss"):
+    if not history or measured.kept_epoch(history).get("loss") != result["metrics"].get("train_loss"):
         return {}
+    examples = {"train": result["data"]["train"], "val": result["data"]["validation"]}
     wanted = {join(part, name) for part in PARTS for name in names}
-    return {key: value for key, value in measured.of_epochs(history).items() if key in wanted}
+    return {key: value for key, value in measured.of_epochs(history, examples).items() if key in wanted}
 
 
 def _values(

@@ -15,6 +15,8 @@ from fitbench.metrics import Metric
 from fitbench.tasks import Task, best_threshold
 from fitbench.training import backend
 
+ROUNDING = 2.0**-23  # of a 32-bit float, relative
+
 
 @dataclass(frozen=True)
 class Monitor:
@@ -85,11 +87,14 @@ class Measures:
             return float(self.threshold)
         return best_threshold(metrics.get("micro_f1"), targets, self.task.recorded(raw))
 
-    def of_epochs(self, history: list[dict[str, Any]], measured: bool = True) -> dict[str, float | None]:
+    def of_epochs(
+        self, history: list[dict[str, Any]], examples: Mapping[str, int], measured: bool = True
+    ) -> dict[str, float | None]:
         """The values, by their names in the result, that the history has of the weights that the model has.
 
         Values of the training part are only those that the step measures. If the weights are not `measured`, because
-        something has changed them since, or without epochs, there are none.
+        something has changed them since, or without epochs, there are none. Shares of the examples, of which a part has
+        so many, are exact again: the step computes them in 32 bits.
         """
         if not history:
             return {"best_epoch": None, "epochs": 0}
@@ -98,8 +103,13 @@ class Measures:
         for part, names in (("train", self.task.epoch_means), ("val", self.metrics)):
             for name in ("loss", *names):
                 if (key := metrics.history_key(part, name)) in line:
-                    values[metrics.join(part, name)] = line[key]
+                    values[metrics.join(part, name)] = self.exact(name, line[key], examples[part])
         return values
+
+    def exact(self, name: str, value: float | None, examples: int) -> float | None:
+        """The value of a metric of the step on so many examples, without the rounding to 32 bits if it is a share."""
+        metric = self.metrics.get(name) or metrics.get(name)
+        return exact_share(value, examples) if metric.proportion else value
 
     def kept_epoch(self, history: list[dict[str, Any]]) -> dict[str, Any]:
         """The epoch whose weights the model has: the best where early stopping restores them, else the last."""
@@ -158,6 +168,14 @@ def _monitor(watched: Watched | None, config: Config, task: Task) -> Monitor | N
         return None
     part, metric = selection.monitored(watched.name, config.metrics, task)
     return Monitor(metrics.history_key(part, metric.name), metric)
+
+
+def exact_share(value: float | None, examples: int) -> float | None:
+    """The share of so many examples that has this value when it is rounded to 32 bits; another value as it is."""
+    if value is None or not math.isfinite(value) or not examples:
+        return value
+    share = round(value * examples) / examples
+    return share if math.isclose(share, value, rel_tol=ROUNDING) else value
 
 
 def arranged(values: Mapping[str, float | None], names: Iterable[str], parts: Iterable[str]) -> dict[str, Any]:

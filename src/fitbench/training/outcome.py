@@ -43,14 +43,16 @@ def values_of_training(parts: Parts, network: Network, trained: Trained) -> Valu
     If something has changed the weights since, the network is evaluated on both parts as they are now.
     """
     measures = parts.measures
-    values = measures.of_epochs(trained.history, trained.measured)
+    counts = {"train": len(parts.kept), "val": len(parts.held_back)}
+    values = measures.of_epochs(trained.history, counts, trained.measured)
     if trained.measured or network.loops is None:
         return values
     log.info("the weights have changed since their validation, so they are evaluated again")
     for part, examples in zip(("train", "val"), parts.examples(), strict=True):
         if examples is not None:
             logs = evaluate(network.loops, examples)
-            values |= {join(part, name): logs[name] for name in ("loss", *measures.task.step_metrics) if name in logs}
+            names = [name for name in ("loss", *measures.task.step_metrics) if name in logs]
+            values |= {join(part, name): measures.exact(name, logs[name], counts[part]) for name in names}
     return values
 
 

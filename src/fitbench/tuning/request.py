@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from omegaconf import open_dict
+from omegaconf import DictConfig, open_dict
 
 from fitbench.composition import Composer, by_folder, configuration_of, names_parent, quoted
 from fitbench.config import Config
@@ -21,14 +22,14 @@ from fitbench.tuning.identity import identity
 from fitbench.tuning.objectives import check_trial, objectives
 from fitbench.tuning.pruning import pruner
 from fitbench.tuning.settings import Settings, read_settings
-from fitbench.tuning.space import Space
+from fitbench.tuning.space import Params, Space
 from fitbench.tuning.space_syntax import read_space
 from fitbench.tuning.trial import Recipe
 
 
 @dataclass(frozen=True)
 class Request:
-    """A checked request. `config` is what the trials have in common, with the study's name."""
+    """A checked request. `config` is the configuration of a first trial with the study's name, for what all share."""
 
     settings: Settings
     space: Space
@@ -53,14 +54,12 @@ def read_request(arguments: Sequence[str]) -> Request:
     if of_folds := folds.overrides(settings):
         fixed = [*fixed, *of_folds]
         composed = composer.composed_with([*fixed, *of_search])
-    with open_dict(composed):
-        del composed["search"]
-    common = configuration_of(composed, of_several=True)
+    space = read_space(varied, settings.space, settings.when, composer, fixed)
+    common = _first(composer, composed, fixed, space)
     if common.force:
         raise RequestError("force=true: a search takes recorded results; leave it out, or give another study=NAME")
     wanted = objectives(settings, common, _task(common))
     pruner(settings, wanted)
-    space = read_space(varied, settings.space, settings.when, composer, fixed)
     named = any(word.startswith("study=") for word in fixed)
     pins = by_folder(common)
     given = ("study=", "training.start=") if pins else "study="
@@ -69,6 +68,30 @@ def read_request(arguments: Sequence[str]) -> Request:
     recipe = Recipe(composer, own, study, threads_per_worker(common.workers), wanted)
     _try_out(space, recipe)
     return Request(settings, space, common.model_copy(update={"study": study}), recipe, config_dirs)
+
+
+def _first(composer: Composer, composed: DictConfig, fixed: Sequence[str], space: Space) -> Config:
+    """The configuration of the first trial that is tried out.
+
+    The fixed overrides alone may be none that can be trained: a default, such as that of `model`, need not fit the data
+    if the space has other choices.
+
+    Raises:
+        RequestError: it is wrong; the message has the choices unless the fixed overrides are wrong by themselves.
+    """
+    probe = space.probes()[0]
+    try:
+        with _with_choices(space, probe):
+            return composer.configuration([*fixed, *space.overrides(probe)])
+    except RequestError as error:
+        with open_dict(composed):
+            del composed["search"]
+        try:
+            configuration_of(composed, of_several=True)
+        except RequestError as of_fixed:
+            if str(error.__cause__) == str(of_fixed):
+                raise of_fixed from None
+        raise
 
 
 def _task(config: Config) -> Task:
@@ -140,15 +163,21 @@ def _try_out(space: Space, recipe: Recipe) -> None:
         RequestError: a configuration is wrong; the message has the choices.
     """
     for probe in space.probes():
-        overrides = space.overrides(probe)
-        try:
-            config = recipe.configuration(overrides)
+        with _with_choices(space, probe):
+            config = recipe.configuration(space.overrides(probe))
             config.check_for(_task(config))
             check_trial(config, recipe.objectives)
-        except RequestError as error:
-            broken = "a whole number" in str(error) and any(isinstance(value, float) for value in probe.values())
-            hint = "; an interval of whole numbers is tag(int,interval(a,b))" if broken else ""
-            raise RequestError(f"with {' '.join(overrides)}: {error}{hint}") from error
+
+
+@contextmanager
+def _with_choices(space: Space, probe: Params) -> Iterator[None]:
+    """In this block the message of a `RequestError` begins with the overrides of a trial."""
+    try:
+        yield
+    except RequestError as error:
+        broken = "a whole number" in str(error) and any(isinstance(value, float) for value in probe.values())
+        hint = "; an interval of whole numbers is tag(int,interval(a,b))" if broken else ""
+        raise RequestError(f"with {' '.join(space.overrides(probe))}: {error}{hint}") from error
 
 
 def _digest(values: dict[str, Any]) -> str:
