@@ -96,6 +96,16 @@ WITH_CITY = Inputs(kind="table", shape=(2,), dtype="float32", columns=(NUMBERS[0
 IMAGE = np.array([[[0, 128], [255, 7]]])
 
 
+def test_images_that_are_very_dark_have_a_note(capsys):
+    note = "fitbench: x: the largest value is 16, but white is 255; if white is another value, scale it to 255\n"
+    for dtype in (np.uint8, float):
+        inputs_in_memory(np.full_like(IMAGE, 16, dtype), untrained(IMAGES))
+        assert capsys.readouterr().err == note
+    inputs_in_memory(np.full_like(IMAGE, 16), untrained(IMAGES, max_value=255))
+    inputs_in_memory(np.full_like(IMAGE, 128), untrained(IMAGES))
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("inputs", "data", "x", "taken"),
     [

@@ -98,6 +98,15 @@ def test_predictions_for_png_files_equal_the_recorded_ones(call, trained, digits
     assert "1,000 images in" in err
 
 
+def test_an_array_that_is_very_dark_has_a_note(call, data, tmp_path):
+    np.save(tmp_path / "dark.npy", data.x_test[:3, ..., 0] // 16)
+    status, _, err = call("dark.npy")
+    assert status == 0
+    assert "fitbench: dark.npy: the largest value is 15, but white is 255; if white is another value, scale it" in err
+    np.save(tmp_path / "light.npy", data.x_test[:3, ..., 0])
+    assert "the largest value" not in call("light.npy")[2]
+
+
 def test_mnist_models_prepare_files_but_not_arrays_of_their_size(call, data, digits, tmp_path):
     np.savez(tmp_path / "x.npz", x_test=data.x_test, y_test=data.y_test)
     large = np.kron(255 - data.x_test[:50, ..., 0], np.ones((1, 4, 4), np.uint8))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -58,19 +58,13 @@ def per_class(matrix: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def macro_average(scores: Sequence[dict[str, Any]]) -> dict[str, float | None]:
-    """The mean of precision, recall and F1 over the classes for which each exists.
+    """The mean of precision, recall and F1 over all classes; None if a class has no example, or one has no scores.
 
-    The precision of a class that has examples and is never predicted counts 0, as in the metric macro_precision.
+    The precision of a class that is never predicted counts 0, as in the metric macro_precision.
     """
-
-    def mean(values: Iterable[float | None]) -> float | None:
-        known = [value for value in values if value is not None]
-        return _share(sum(known), len(known))
-
-    precisions = (
-        0.0 if score["precision"] is None and score["f1"] is not None else score["precision"] for score in scores
-    )
-    return {"precision": mean(precisions), **{key: mean(score[key] for score in scores) for key in ("recall", "f1")}}
+    if not scores or not all(score["support"] and score["f1"] is not None for score in scores):
+        return dict.fromkeys(("precision", "recall", "f1"))
+    return {key: sum(score[key] or 0.0 for score in scores) / len(scores) for key in ("precision", "recall", "f1")}
 
 
 def confused_pairs(matrix: np.ndarray, names: Sequence[str], count: int) -> list[dict[str, Any]]:

@@ -68,6 +68,14 @@ def check_scale(smallest: float, largest: float, white: float, max_value: float 
         )
 
 
+def note_on_dark(images: np.ndarray, where: str) -> str | None:
+    """What to say of images, uint8, that are so dark that white is probably not 255; None where it may be."""
+    _, largest = _extremes(images, 255, where) if images.size else (0, 255)
+    if 2 * largest >= 255:
+        return None
+    return f"{where}: the largest value is {largest:g}, but white is 255; if white is another value, scale it to 255"
+
+
 def _extremes(array: np.ndarray, white: float, where: str) -> tuple[float, float]:
     """Return the smallest and the largest value of an array. Of bytes, a value above half of white is large enough."""
     smallest, largest = np.inf, -np.inf

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fitbench.data.image_paths import LeftOut
+from fitbench.data.scale import note_on_dark
 from fitbench.errors import RequestError
 from fitbench.inference import labels, sources
 from fitbench.inference.card import white_of
@@ -51,9 +52,15 @@ class ImageExamples:
         self.left_out = LeftOut()
 
     def notices(self, reader: Reader) -> list[str]:
-        """How the images are prepared, a line each way, and whether the run has trained on some that are scored."""
+        """How the images are prepared, a line each way, and what may be wrong with them.
+
+        Arrays may be too dark, and the run may have trained on images that are scored.
+        """
         ways = dict.fromkeys(_choose_prepare(self.options.prepare, reader, self.arrays.get(a)) for a in self.arguments)
         lines = [f"--prepare {way.value}: {PREPARATIONS[way]}" for way in ways]
+        if Prepare.none in ways:
+            dark = (note_on_dark(array, clean(name)) for name, array in self.arrays.items())
+            lines += [note for note in dark if note]
         path = reader.result["config"]["data"].get("path")
         own = [name for name in self.arguments if self.truth is not None and path and _is_of(name, Path(path))]
         if own:

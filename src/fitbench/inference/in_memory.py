@@ -9,6 +9,7 @@ import numpy as np
 
 from fitbench.data.in_memory import check_unmasked
 from fitbench.data.resampling import resampled
+from fitbench.data.scale import note_on_dark
 from fitbench.data.table_file import with_texts
 from fitbench.errors import DataError, RequestError
 from fitbench.inference.card import input_card, replaces_missing
@@ -18,6 +19,7 @@ from fitbench.inference.table_targets import targets_of
 from fitbench.inference.values import checked, checked_series, fitting
 from fitbench.kinds import IMAGES, KINDS, SERIES, TABLE
 from fitbench.record.inputs import Inputs
+from fitbench.stderr import write_note
 from fitbench.text import counted
 
 if TYPE_CHECKING:
@@ -163,13 +165,22 @@ def _images(array: np.ndarray, inputs: Inputs, max_value: float | None) -> np.nd
         raise DataError(f"{X}: an array of {array.dtype} {array.shape}; expected images of numbers [N, {sides}]")
     white = max_value or 255
     if images.dtype == np.uint8 and white == 255:
+        _say_dark(images, max_value)
         return images
     low, high = (images.min().item(), images.max().item()) if images.size else (0, 0)
     if not (low >= 0 and high <= white):  # also of NaN
         raise DataError(f"{X} holds values from {low:g} to {high:g}; pixels of this run are from 0 to {white:g}")
     if max_value is None and (images != np.rint(images)).any():
         raise DataError(f"{X} holds fractions, up to {high:g}; pixels of this run are whole numbers from 0 to 255")
-    return np.rint(images * np.float64(255 / white)).astype(np.uint8)
+    pixels = np.rint(images * np.float64(255 / white)).astype(np.uint8)
+    _say_dark(pixels, max_value)
+    return pixels
+
+
+def _say_dark(pixels: np.ndarray, max_value: float | None) -> None:
+    """Write a note if images are very dark, unless the run states the value of white."""
+    if max_value is None and (note := note_on_dark(pixels, X)):
+        write_note(note)
 
 
 def _numbers(x: Any, inputs: Inputs, result: dict[str, Any]) -> tuple[np.ndarray, dict[int, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 from fitbench.analysis.search_record import objective_text, parted, short_names, why_unrated
 from fitbench.columns import Column, print_columns
 from fitbench.config import fold_overrides
-from fitbench.text import clean, console, duration
+from fitbench.text import clean, console, counted, duration
 
 SHOWN = 10  # trials in the table
 SEEDS = 5  # over which the printed commands train the best trial
@@ -44,9 +44,10 @@ def print_summary(record: dict[str, Any], commands: Mapping[str, str], drawn: st
     counts = Counter(trial["state"] for trial in record["trials"])
     states = ", ".join(f"{counts[state]:,} {state}" for state in ("finished", "pruned", "failed") if counts[state])
     rest = "".join(f", {counts[state]:,} {state}" for state in ("running", "interrupted") if counts[state])
-    out.print(f"{len(record['trials']):,} trials: {states or 'none ended'}{rest}", soft_wrap=True)
+    out.print(f"{counted(len(record['trials']), 'trial')}: {states or 'none ended'}{rest}", soft_wrap=True)
     if record["folds"]:
-        out.print(f"the value of a trial is the mean over {record['folds']} folds", soft_wrap=True)
+        of_seeds = f" and {record['seeds']} seeds each" * (record["seeds"] > 1)
+        out.print(f"the value of a trial is the mean over {record['folds']} folds{of_seeds}", soft_wrap=True)
     by_number = {trial["number"]: trial for trial in record["trials"]}
     best = [by_number[number] for number in record["best"]]
     if not best:
