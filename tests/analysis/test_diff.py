@@ -173,6 +173,17 @@ def test_predictions_are_compared(make_run, said):
     assert said(a, b, "json")["same"]["predictions"] is False
 
 
+def test_predictions_for_the_same_test_examples_are_compared_where_other_columns_are_read(make_run, said):
+    labels, probabilities = make_run.predictions(60, 3)
+    a = make_run(labels=labels, probabilities=probabilities)
+    b = make_run("seed=1", labels=labels, probabilities=np.roll(probabilities, 1, axis=1), sha256="cd" * 32)
+    assert said(a, b, "json")["same"]["predictions"] is None
+    for folder, digit in ((a, "1"), (b, "2")):
+        change(folder, data={"test_sha256": "a" * 64, "test_inputs_sha256": digit * 64})
+    assert "fitbench compare with these two runs tests which one is better." in said(a, b)
+    assert said(a, b, "json")["same"]["predictions"] is False
+
+
 def test_predictions_of_another_size_are_not_compared(make_run, said):
     labels, probabilities = make_run.predictions(61, 3)
     a, b = make_run(), make_run("seed=1", labels=labels, probabilities=probabilities)

@@ -152,6 +152,45 @@ def test_other_test_images_are_refused(two_runs, make_run, compare):
         compare(two_runs[0], other)
 
 
+def write_part(folder, **data):
+    """Writes into result.json what the run records of its data."""
+    result = json.loads((folder / "result.json").read_text())
+    result["data"] |= data
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+@pytest.fixture
+def other_inputs(make_run):
+    """Two runs on the same test examples, of which the second reads other columns."""
+    folders = [
+        make_run(f"seed={s}", "training.epochs=5", labels=LABELS, probabilities=probabilities(read, 0.9), sha256=sha)
+        for s, read, sha in ((0, A, "ab" * 32), (1, B, "cd" * 32))
+    ]
+    for folder, digit in zip(folders, "12", strict=True):
+        write_part(folder, test_sha256="a" * 64, test_inputs_sha256=digit * 64)
+    return folders
+
+
+def test_the_same_test_examples_with_other_columns_are_compared(other_inputs, compare):
+    assert "10 test examples of mnist_5k (abababab in A, cdcdcdcd in B)" in compare(*other_inputs)
+    found = json.loads(compare(*other_inputs, "--format", "json"))
+    assert (found["a"]["right"], found["b"]["right"], found["only_a_right"]) == (8, 6, 3)
+    assert found["data"] == {"name": "mnist_5k", "sha256": None, "test": 10}
+    assert (found["a"]["data_sha256"], found["b"]["data_sha256"]) == ("ab" * 32, "cd" * 32)
+
+
+def test_the_same_test_part_under_another_name_is_compared(other_inputs, compare):
+    write_part(other_inputs[1], test_inputs_sha256="1" * 64, name="mine")
+    assert "of mnist_5k and mine (abababab in A, cdcdcdcd in B)" in compare(*other_inputs)
+    assert json.loads(compare(*other_inputs, "--format", "json"))["data"]["name"] is None
+
+
+def test_equal_targets_of_data_with_another_name_are_refused(other_inputs, compare):
+    write_part(other_inputs[1], name="mine")
+    with pytest.raises(RequestError, match=r"different examples, mnist_5k \(abababab\) and mine \(cdcdcdcd\)"):
+        compare(*other_inputs)
+
+
 def test_runs_without_a_test_part_are_refused(make_fold, compare):
     folders = [make_fold(f"seed={seed}") for seed in (0, 1)]
     with pytest.raises(RequestError, match=r"have no test part, on which two runs are compared; compare groups with"):

@@ -19,6 +19,7 @@ from fitbench.errors import FitbenchError, RequestError
 from fitbench.formats import print_as
 from fitbench.metrics import Metric
 from fitbench.record import reading
+from fitbench.record.tested_on import same_examples
 from fitbench.tasks import Task, task_of, threshold_of
 from fitbench.text import below, clean, number, span
 
@@ -74,9 +75,8 @@ def _read(a: Path, b: Path, wanted: str | None) -> TwoRuns:
     tasks = [result["task"] for result in results]
     if tasks[0] != tasks[1]:
         raise RequestError(f"{a} is of the task {clean(tasks[0])} and {b} of {clean(tasks[1])}; choose runs of one")
-    shas = [result["data"]["sha256"] for result in results]
-    if shas[0] != shas[1]:
-        tested = [f"{result['data']['name']} ({sha:.8})" for result, sha in zip(results, shas, strict=True)]
+    if not same_examples(*results):
+        tested = [f"{result['data']['name']} ({result['data']['sha256']:.8})" for result in results]
         raise RequestError(
             f"the runs were tested on different examples, {clean(tested[0])} and {clean(tested[1])}; a paired test "
             "needs the same test part"
@@ -89,7 +89,7 @@ def _read(a: Path, b: Path, wanted: str | None) -> TwoRuns:
     names = reading.output_names(results[0])
     if names != reading.output_names(results[1]) or not np.array_equal(both[0].targets, both[1].targets):
         raise FitbenchError(
-            f"{b}: its {task.names_key} or test targets differ from those of {a}, though the SHA-256 is the same"
+            f"{b}: its {task.names_key} or test targets differ from those of {a}, though they record the same test part"
         )
     if both[0].rows is None:  # an older fitbench has trained A
         both = replace(both[0], rows=both[1].rows), both[1]
@@ -102,8 +102,7 @@ def _read(a: Path, b: Path, wanted: str | None) -> TwoRuns:
 
 
 def _tables(runs: TwoRuns, limit: int) -> list[Table]:
-    data = runs.results[0]["data"]
-    title = f"{runs.count:,} test examples of {data['name']} ({data['sha256'][:8]})"
+    title = f"{runs.count:,} test examples of {_data(runs)}"
     remarks = [Note(runs.remark, "yellow")] * bool(runs.remark)
     if isinstance(runs.comparison, McNemar):
         alone, test = _right(runs, runs.comparison), _mcnemar(runs.comparison)
@@ -115,6 +114,13 @@ def _tables(runs: TwoRuns, limit: int) -> list[Table]:
     if not count:
         return [*tables, Table("", [], [Note(listing.title(0, 0), "bold")])]
     return [*tables, Table(listing.title(count, len(shown)), listing.columns(shown), listing.notes(shown))]
+
+
+def _data(runs: TwoRuns) -> str:
+    """The data set with the first digits of its checksum, of A and of B where the inputs of their examples differ."""
+    names, shas = ([result["data"][key] for result in runs.results] for key in ("name", "sha256"))
+    digits = shas[0][:8] if shas[0] == shas[1] else f"{shas[0][:8]} in A, {shas[1][:8]} in B"
+    return f"{' and '.join(dict.fromkeys(names))} ({digits})"
 
 
 def _named(runs: TwoRuns) -> list[Column]:
@@ -179,9 +185,10 @@ def _p(p: float) -> str:
 
 
 def _as_json(runs: TwoRuns, limit: int | None) -> dict[str, Any]:
-    data = {key: runs.results[0]["data"][key] for key in ("name", "sha256", "test")}
+    a, b = (result["data"] for result in runs.results)
+    data = {key: a[key] if a[key] == b[key] else None for key in ("name", "sha256", "test")}
     sides = [
-        {"run_id": result["run_id"], "folder": str(folder)}
+        {"run_id": result["run_id"], "folder": str(folder), "data_sha256": result["data"]["sha256"]}
         for folder, result in zip(runs.folders, runs.results, strict=True)
     ]
     found = runs.comparison

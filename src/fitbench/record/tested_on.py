@@ -57,6 +57,11 @@ def signs(values: Mapping[str, Any]) -> list[Hashable]:
     return found
 
 
+def same_examples(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two runs that `read_result` gives were tested on the same examples: whether they share a sign."""
+    return not set(signs(values_of(a))).isdisjoint(signs(values_of(b)))
+
+
 def connected(signs: Sequence[Sequence[Hashable]]) -> list[int]:
     """The position of the first run that each run belongs to: runs that share a sign belong together.
 
