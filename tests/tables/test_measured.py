@@ -127,6 +127,14 @@ def test_a_run_with_a_hostile_file_is_named_and_does_not_count(small, look, full
     assert full[0].name in capsys.readouterr().err
 
 
+def test_without_an_interval_no_remark_says_how_wide_it_is(small, look, measure):
+    measure(small, "softmax", dict.fromkeys(range(2), 0.916))
+    outcome = look(small)[0]
+    assert outcome.judgement.measured.interval is None
+    assert "softmax: all 2 seeds gave the same result" in remarks([outcome])
+    assert "interval" not in " ".join(remarks([outcome]))
+
+
 def test_runs_on_other_data_than_the_claim_and_than_each_other_are_remarked(small, look, measure):
     measure(small, "softmax", dict.fromkeys(range(4), 0.92), test=1000)
     measure(small, "softmax", {4: 0.92}, test=1000, sha256="cd" * 32)

@@ -85,12 +85,15 @@ def _about_folds(outcome: Outcome) -> list[str]:
 def _about_seeds(outcome: Outcome) -> list[str]:
     """What the number and the scatter of the seeds mean for the verdict."""
     values, judgement = outcome.values, outcome.judgement
-    width = "reaches one test example to each side" if outcome.row.measure.metric.proportion else "has no width"
+    width = ""
+    if judgement.measured.interval is not None:
+        reaches = "reaches one test example to each side" if outcome.row.measure.metric.proportion else "has no width"
+        width = f"; the interval of the mean {reaches}"
     texts = []
     if outcome.row.deterministic and values:
-        texts.append(f"deterministic, so one run is enough; the interval of the mean {width}")
+        texts.append(f"deterministic, so one run is enough{width}")
     elif len(values) > 1 and min(values) == max(values):
-        texts.append(f"all {len(values)} seeds gave the same result; the interval of the mean {width}")
+        texts.append(f"all {len(values)} seeds gave the same result{width}")
     if judgement.verdict is not Verdict.inconclusive:
         return texts
     needed = judgement.seeds_needed
