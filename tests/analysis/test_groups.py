@@ -334,6 +334,35 @@ def test_a_baseline_may_be_a_list_or_missing():
         comparison.find(found, "hiden=null")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "label"),
+    [
+        ("0.0,[300, 100]", "0, [300, 100]"),
+        ("0.20,[300, 100]", "0.2, [300, 100]"),
+        ("2e-1,[300.0, 1e2]", "0.2, [300, 100]"),
+        ("dropout=0.20", "0.2, [300, 100]"),
+        ("model.dropout=.0", "0, [300, 100]"),
+        ("hidden=[64.0]", "0.5, [64]"),
+    ],
+)
+def test_the_numbers_of_a_baseline_may_be_written_in_any_way(wanted, label):
+    rows = [
+        row
+        for value, hidden in ((0.0, "[300, 100]"), (0.2, "[300, 100]"), (0.5, "[64]"))
+        for row in seeds("mlp", "adam", [0.9, 0.91, 0.92], **{"model.dropout": value, "model.hidden": hidden})
+    ]
+    found = groups.group(frame(rows), ["model.dropout", "model.hidden"], "test_accuracy")
+    assert found[comparison.find(found, wanted)].label == label
+
+
+def test_a_baseline_is_first_the_group_that_is_written_like_it():
+    rows = [row for name in ("1", "01") for row in seeds(name, "adam", [0.9, 0.91, 0.92])]
+    found = groups.group(frame(rows), BY, "test_accuracy")
+    assert found[comparison.find(found, "01,adam")].keys["model.name"] == "01"
+    with pytest.raises(RequestError, match=r"'1\.0,adam' fits 2 of the 2 groups"):
+        comparison.find(found, "1.0,adam")
+
+
 def test_a_baseline_that_is_none_or_several_is_refused_with_the_candidates():
     found = groups.group(frame(GRID), BY, "test_accuracy")
     with pytest.raises(RequestError, match=r"fits none of the 3 groups by model.name, optimizer.name(.|\n)*softmax, "):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
@@ -18,10 +18,10 @@ from fitbench.analysis.groups import Group, group, group_each
 from fitbench.analysis.names import find_column, short_name
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import UNTESTED, Component, Difference
-from fitbench.analysis.telling import key_text
+from fitbench.analysis.telling import key_text, text
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
-from fitbench.text import lines_of
+from fitbench.text import is_number, lines_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,7 +141,8 @@ def find(groups: Sequence[Group], wanted: str) -> int:
     """The position of the group that a person names.
 
     It is named by its values in the order of the keys, as in 'mlp,adam', or by some of them with names of the keys
-    that `find_column` knows, as in 'model.name=mlp' or 'model=mlp'.
+    that `find_column` knows, as in 'model.name=mlp' or 'model=mlp'. A number may be written in any way,
+    as 0.20 for 0.2.
 
     Raises:
         RequestError: no group or several fit, or a name is that of no key; the message names what there is.
@@ -158,25 +159,38 @@ def find(groups: Sequence[Group], wanted: str) -> int:
 
 
 def _fitting(groups: Sequence[Group], wanted: str) -> list[int]:
+    """The positions of the groups whose values are written like this; without one, those with the same numbers."""
     parts = [part.strip() for part in re.split(r",(?![^\[{]*[\]}])", wanted)]
-    return [i for i, entry in enumerate(groups) if _fits(entry, parts)]
+    for form in (_bare, _in_numbers):
+        if fits := [i for i, entry in enumerate(groups) if _fits(entry, parts, form)]:
+            return fits
+    return []
 
 
-def _fits(entry: Group, parts: Sequence[str]) -> bool:
+def _fits(entry: Group, parts: Sequence[str], form: Callable[[str], str]) -> bool:
     values = {
-        key: (_bare(key_text(value)), _bare(short))
+        key: (form(key_text(value)), form(short))
         for (key, value), short in zip(entry.keys.items(), entry.texts, strict=True)
     }
     if not all("=" in part for part in parts):
         pairs = list(zip(values.values(), parts, strict=False))
-        return len(parts) == len(values) and all(_bare(part) in texts for texts, part in pairs)
+        return len(parts) == len(values) and all(form(part) in texts for texts, part in pairs)
     by_name = [part.split("=", 1) for part in parts]
-    return all(_bare(wanted) in values[find_column(list(values), key.strip())] for key, wanted in by_name)
+    return all(form(wanted) in values[find_column(list(values), key.strip())] for key, wanted in by_name)
 
 
 def _bare(value: str) -> str:
     """A value without the spaces and quotation marks that people write or leave out, as in '[300, 100]'."""
     return re.sub(r"[\s'\"]", "", value)
+
+
+def _in_numbers(value: str) -> str:
+    """A bare value in which equal numbers are equal texts: 0.20 is 0.2, and [1e-3, 5.0] is [0.001,5]."""
+
+    def of(found: re.Match[str]) -> str:
+        return text(float(found[0])) if is_number(found[0]) else found[0]
+
+    return re.sub(r"[^,:\[\]{}]+", of, _bare(value))
 
 
 @dataclass(frozen=True)
