@@ -136,6 +136,14 @@ def test_an_unknown_run_says_what_was_searched_and_what_is_near(outputs):
         find_run("papr", outputs)
 
 
+@pytest.mark.parametrize("find", [find_run, find_folder])
+def test_of_a_path_that_does_not_exist_the_studies_are_named(outputs, find):
+    with pytest.raises(RequestError) as caught:
+        find(f"{outputs}/zzzzzzzzzz", outputs)
+    advice = f"give a run folder, a run_id or a part of one; the studies in {outputs} are default, paper"
+    assert str(caught.value) == f"{outputs}/zzzzzzzzzz does not exist; {advice}"
+
+
 def test_the_name_of_a_study_says_how_a_run_of_it_is_named(outputs):
     message = "'default' is a study of 4 runs: give default/NAME, or default/@best, the best of it"
     for text in ("default", "default/", f"{outputs}/default"):

@@ -99,7 +99,9 @@ def _several(text: str, wanted: str, names: Sequence[str], runs: Mapping[str, st
 def _no_run(text: str, wanted: str, runs: Mapping[str, str], outputs: Path) -> str:
     """Why a text fits no run."""
     if "/" in text and not exists(text) and exists(Path(text).parts[0]):
-        return absent(text, "give a run folder or a run_id")
+        studies = sorted({run.rpartition("/")[0] for run in runs} - {""})
+        there = f"; the studies in {outputs} are {first_of(studies)}" * bool(studies)
+        return absent(text, f"give a run folder, a run_id or a part of one{there}")
     found = f"{text!r} fits none of the {len(runs):,} runs in {outputs}, and no study"
     if "*" in text:
         return f"{found}; * stands for nothing here: give a part of the run_id that fits one run"
