@@ -87,6 +87,34 @@ def test_settings_of_another_section_that_vary_with_a_name_are_keys_up_to_three(
     assert {name: sorted(values) for name, values in without_name.items()} == {"model.name": ["mlp", "softmax"]}
 
 
+def test_a_setting_that_differs_between_groups_of_one_model_also_differs(make_run, tmp_path):
+    """The name of a model stands for its settings only where it tells them apart."""
+    for case in (["model=mlp", "model.hidden=[8]"], ["model=mlp", "model.hidden=[4]", "optimizer=sgd"]):
+        make_run(*case, "study=confounded")
+        make_run(*case[:2], "study=named")
+    for study in ("confounded", "named"):
+        make_run("model=softmax", f"study={study}")
+    runs = load_runs(tmp_path / "outputs" / "confounded")
+    keys = default_keys(runs)
+    assert keys == ["model.name", "optimizer.name"]
+    assert also_differ(group(runs, keys, "test_accuracy"), keys) == {"model.hidden": ["[8]", "[4]"]}
+    assert also_differ(group(runs, ["optimizer"], "test_accuracy"), ["optimizer.name"]) == {}  # groups mix models
+    two_models = runs[runs["model.hidden"] != "[4]"]
+    assert also_differ(group(two_models, keys, "test_accuracy"), keys) == {}
+    told = load_runs(tmp_path / "outputs" / "named")
+    assert default_keys(told) == ["model.name", "model.hidden"]
+    assert also_differ(group(told, default_keys(told), "test_accuracy"), default_keys(told)) == {}
+
+
+def test_a_setting_of_a_choice_that_is_no_key_also_differs_where_the_choice_is_the_same(make_run, tmp_path):
+    cases = [("[8]", "adam", 0.1), ("[4]", "adam", 0.01), ("[2]", "sgd", 0.5)]
+    for hidden, optimizer, rate in cases:
+        make_run("model=mlp", f"model.hidden={hidden}", f"optimizer={optimizer}", f"optimizer.learning_rate={rate}")
+    groups = group(load_runs(tmp_path / "outputs"), ["hidden"], "test_accuracy")
+    found = {name: sorted(values) for name, values in also_differ(groups, ["model.hidden"]).items()}
+    assert found == {"optimizer.name": ["adam", "sgd"], "optimizer.learning_rate": [0.01, 0.1]}
+
+
 def test_values_of_different_kinds_are_different_and_look_different(make_run, tmp_path):
     assert short_texts(["1", 1, "null", None, "true", True]) == ['"1"', "1", '"null"', "null", '"true"', "true"]
     assert short_texts(["1", "null", "relu"]) == ["1", "null", "relu"]

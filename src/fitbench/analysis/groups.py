@@ -16,7 +16,7 @@ from fitbench.analysis.frame import plain_values, quantities_of, varying, withou
 from fitbench.analysis.partition import partitions
 from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import Summary
-from fitbench.analysis.telling import beside, by_kind, short_texts, text
+from fitbench.analysis.telling import by_kind, choosers, is_choice, ours, short_texts, text
 from fitbench.metrics import EXAMPLES
 from fitbench.quantities import Quantity, check_definition
 from fitbench.quantities import find as find_quantity
@@ -148,20 +148,34 @@ def row_texts(rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, ...]]:
 def also_differ(groups: Iterable[Group], keys: Sequence[str]) -> dict[str, list[Any]]:
     """The settings that are no keys and differ between groups, with their values.
 
-    Left out are settings that follow from what a key chooses (see `telling.follows`) or from the number of folds, and
-    those in which the runs of one group differ, which `mixed` tells.
+    A setting of what another column chooses, as model.hidden of model.name, must differ between groups with the same
+    choice (see `telling.choosers`). Left out are what follows from the number of folds, and settings in which the runs
+    of one group differ, which `mixed` tells.
     """
     groups = [each for each in groups if each.folders]
-    shared = dict.fromkeys(name for each in groups for name in each.shared)
-    names = beside(shared, keys)
+    names = ours(dict.fromkeys(name for each in groups for name in each.shared))
     if any(each.sample.has_folds for each in groups):
         names = [name for name in names if name != "training.validation_split"]
     found = {}
     for name in names:
-        values = {by_kind(each.shared[name]): each.shared[name] for each in groups if name in each.shared}
-        if len(values) > 1 and all(name in each.shared for each in groups):
-            found[name] = list(values.values())
+        choices = choosers(name, keys if is_choice(name) else [*keys, *names])
+        if name not in keys and (values := _differing(groups, name, choices)):
+            found[name] = values
     return found
+
+
+def _differing(groups: Iterable[Group], name: str, choices: Sequence[str]) -> list[Any]:
+    """The values of a setting that differ between groups with the same choices; none if runs of such a group differ."""
+    alike: dict[Identity, list[Group]] = {}
+    for each in groups:
+        chosen = each.shared | each.keys
+        alike.setdefault(tuple(by_kind(chosen.get(choice)) for choice in choices), []).append(each)
+    found: dict[tuple[bool, Any], Any] = {}
+    for members in alike.values():
+        if all(name in each.shared for each in members):
+            values = {by_kind(each.shared[name]): each.shared[name] for each in members}
+            found |= values if len(values) > 1 else {}
+    return list(found.values())
 
 
 def _ranked(groups: Sequence[Group], metric: Quantity) -> list[Group]:

@@ -33,10 +33,10 @@ def default_keys(frame: pd.DataFrame) -> list[str]:
 
     Seeds do not count. Where columns vary together, the name or kind is chosen first, which stands for the other
     settings of its section: model.name for model.hidden. Settings of other sections are keys too, unless they are more
-    than `MOST_BESIDE`; `groups.also_differ` then tells them. training.validation_split, which follows from the number
-    of folds, comes last where there are any. Files of different size, which no key of the configuration tells apart,
-    have the number of training examples as a key; other data have their checksum. Where nothing varies, the keys are
-    model.name and optimizer.name. They are in the order of the frame.
+    than `MOST_BESIDE`. `groups.also_differ` tells what is no key and yet differs. training.validation_split, which
+    follows from the number of folds, comes last where there are any. Files of different size, which no key of the
+    configuration tells apart, have the number of training examples as a key; other data have their checksum. Where
+    nothing varies, the keys are model.name and optimizer.name. They are in the order of the frame.
     """
     frame = without_attrs(frame)
     columns = {name: plain_values(frame[name]) for name in varying(frame)}
@@ -76,10 +76,13 @@ def beside(names: Iterable[str], keys: Sequence[str]) -> list[str]:
 
     What a stranger's file adds to the sections of the configuration is not among them.
     """
-    ours = (*SECTIONS, *TOP_LEVEL)
-    names = [name for name in names if name.partition(".")[0] in ours]
-    names = [name for name in names if name not in keys and not follows(name, keys)]
-    return [name for name in names if is_choice(name) or not follows(name, names)]
+    names = [name for name in ours(names) if name not in keys and not choosers(name, keys)]
+    return [name for name in names if is_choice(name) or not choosers(name, names)]
+
+
+def ours(names: Iterable[str]) -> list[str]:
+    """Those of some columns that a configuration of fitbench's has, without what a stranger's file adds to it."""
+    return [name for name in names if name.partition(".")[0] in (*SECTIONS, *TOP_LEVEL)]
 
 
 def is_choice(name: str) -> bool:
@@ -87,10 +90,10 @@ def is_choice(name: str) -> bool:
     return name.endswith((".name", ".kind"))
 
 
-def follows(name: str, keys: Iterable[str]) -> bool:
-    """Whether a column is a setting of what one of the keys chooses: model.hidden follows from model.name."""
-    chosen = (key.rpartition(".")[0] for key in keys if is_choice(key) or key.endswith("._target_"))
-    return any(name.startswith(f"{section}.") for section in chosen)
+def choosers(name: str, columns: Iterable[str]) -> list[str]:
+    """Those of some columns that choose what this one is a setting of: model.name chooses for model.hidden."""
+    of_others = (each for each in columns if each != name and (is_choice(each) or each.endswith("._target_")))
+    return [each for each in of_others if name.startswith(f"{each.rpartition('.')[0]}.")]
 
 
 def _of_other_data(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
