@@ -138,6 +138,19 @@ def test_the_rows_stay_as_they_are():
     assert select(frame[:0], "model.name == 'mlp' and seed < 5").empty
 
 
+def test_a_run_with_a_mapping_is_none_without_a_value(make_run, tmp_path):
+    for seed, value in enumerate(["null", "balanced", "{common: 1, rare: 5}"]):
+        make_run(f"seed={seed}", f"training.class_weight={value}")
+    runs = load_runs(tmp_path / "outputs")
+    for text, seeds in {
+        "class_weight == None": [0],
+        "class_weight != None": [1, 2],
+        "class_weight == '{common:1,rare:5}'": [2],
+        "class_weight in [None, 'balanced']": [0, 1],
+    }.items():
+        assert sorted(select(runs, text)["seed"]) == seeds
+
+
 def test_a_filter_on_runs(make_run, tmp_path):
     for seed in range(3):
         make_run(f"seed={seed}")

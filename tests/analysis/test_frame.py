@@ -215,6 +215,47 @@ def test_settings_that_identity_counts_as_one_are_one_value(make_run, outputs):
     assert varying(frame) == []
 
 
+WEIGHTS = "{common:1,rare:5}"
+
+
+def test_a_mapping_where_others_have_one_value_is_one_value(make_run, outputs):
+    """As training.class_weight: null, balanced, or a weight for each class. A section of known keys is flattened."""
+    make_run("seed=0", finished=False)
+    make_run("seed=1", "training.class_weight=balanced")
+    make_run("seed=2", "training.class_weight={common: 1, rare: 5}")
+    make_run("seed=3", "training.class_weight={rare: 5.0, common: 1.0}", "training.early_stopping=null", finished=False)
+    frame = load_runs(outputs).set_index("seed")
+    assert frame["training.class_weight"].fillna("-").to_dict() == {0: "-", 1: "balanced", 2: WEIGHTS, 3: WEIGHTS}
+    assert not [name for name in frame if name.startswith("training.class_weight.")]
+    assert frame["training.early_stopping.monitor"].isna().to_dict() == {0: False, 1: False, 2: False, 3: True}
+    assert "training.early_stopping" not in frame
+    assert {"training.class_weight"} <= set(varying(load_runs(outputs)))
+
+
+@pytest.mark.parametrize(
+    ("weights", "text"),
+    [
+        ({"b c": 1.5, "a": 2}, '{a:2,"b c":1.5}'),
+        ({"x,y:1": 0, "0": [1, None]}, '{0:[1, null],"x,y:1":0}'),
+        ({}, None),
+        ({str(i): i for i in range(1000)}, "1,000 values, SHA-256 "),
+    ],
+)
+def test_the_text_of_a_mapping_tells_it_from_others(make_run, outputs, weights, text):
+    edit(make_run(), config__training__class_weight=weights)
+    (row,) = load_runs(outputs).to_dict("records")
+    assert row.get("training.class_weight") == text or text in row["training.class_weight"]
+
+
+def test_a_loss_of_the_users_own_is_named_by_its_target_beside_its_arguments(make_run, outputs):
+    make_run("seed=0")
+    make_run("seed=1", "training.loss={_target_: keras.losses.CategoricalFocalCrossentropy, gamma: 3.0}")
+    frame = load_runs(outputs).set_index("seed")
+    assert frame["training.loss"].to_dict() == {0: "auto", 1: "keras.losses.CategoricalFocalCrossentropy"}
+    assert frame["training.loss.gamma"].fillna(0).to_dict() == {0: 0, 1: 3}
+    assert "training.loss._target_" not in frame
+
+
 def test_values_of_several_types_and_huge_numbers_are_kept(make_run, outputs):
     make_run("seed=0", "training.jit_compile=true")
     make_run("seed=1")

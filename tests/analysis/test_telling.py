@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from fitbench.analysis.comparison import find
 from fitbench.analysis.frame import load_runs
 from fitbench.analysis.groups import also_differ, group
 from fitbench.analysis.telling import default_keys, short_texts
@@ -85,6 +86,17 @@ def test_settings_of_another_section_that_vary_with_a_name_are_keys_up_to_three(
     }
     without_name = also_differ(group(many, names, "test_accuracy"), names)
     assert {name: sorted(values) for name, values in without_name.items()} == {"model.name": ["mlp", "softmax"]}
+
+
+def test_weights_by_class_are_one_key(make_run, tmp_path):
+    for value in ("null", "balanced", "{common: 1, rare: 5}"):
+        make_run(f"training.class_weight={value}")
+    runs = load_runs(tmp_path / "outputs")
+    assert default_keys(runs) == ["training.class_weight"]
+    groups = group(runs, ["class_weight"], "test_accuracy")
+    assert sorted(each.label for each in groups) == ["balanced", "null", "{common:1,rare:5}"]
+    assert groups[find(groups, "class_weight=null")].label == "null"
+    assert groups[find(groups, "class_weight={common: 1, rare: 5}")].label == "{common:1,rare:5}"
 
 
 def test_a_setting_that_differs_between_groups_of_one_model_also_differs(make_run, tmp_path):

@@ -56,15 +56,16 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
 
     Columns, in this order: folder, study, run_id, config_id, seed (int64), fold (from 0; NaN without folds), state
     (finished, failed, pruned, running or interrupted); the configuration that makes a run's identity, flattened with
-    dots (model.name, optimizer.learning_rate, ...; lists as JSON text, null and empty as missing; a `_target_` only
-    where runs of one name differ in it; config.task, the key `task`, only where runs differ in it); training.start (the
-    run_id of the run whose weights a run begins with; only where one does); task (which the data decided), primary (the
-    metric that names the best run); metrics.<part>_<metric> for every metric that a run records, metrics.best_epoch,
-    metrics.epochs, timing.* (seconds; examples per second), parameters, dataset.*, device, threads, code (the user's
-    modules with the first digits of their SHA-256), attempts, trial (its number in the search that it is of), git.*,
-    versions.*; finished_at (UTC), error (the line that says what failed); tags (JSON text) and note, which people gave
-    the run. Columns of numbers are int64 or float64, and float64 with NaN where a run lacks the value. A pruned run has
-    the metrics up to its last epoch; other runs that are not finished have none.
+    dots (model.name, optimizer.learning_rate, ...; lists as JSON text, null and empty as missing; weights by class as
+    one text, {common:1,rare:5}; a loss of the user's own as its `_target_`, beside its arguments; another `_target_`
+    only where runs of one name differ in it; config.task, the key `task`, only where runs differ in it); training.start
+    (the run_id of the run whose weights a run begins with; only where one does); task (which the data decided), primary
+    (the metric that names the best run); metrics.<part>_<metric> for every metric that a run records,
+    metrics.best_epoch, metrics.epochs, timing.* (seconds; examples per second), parameters, dataset.*, device, threads,
+    code (the user's modules with the first digits of their SHA-256), attempts, trial (its number in the search that it
+    is of), git.*, versions.*; finished_at (UTC), error (the line that says what failed); tags (JSON text) and note,
+    which people gave the run. Columns of numbers are int64 or float64, and float64 with NaN where a run lacks the
+    value. A pruned run has the metrics up to its last epoch; other runs that are not finished have none.
 
     `attrs["left_out"]` is a list of (folder, reason): what cannot be read and has no row. `attrs["unread_notes"]` is a
     list of (folder, reason): runs whose notes.json is damaged, which have a row. `quantities_of` gives what the metrics

@@ -10,14 +10,16 @@ import hashlib
 import json
 import marshal
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from fitbench import metrics
-from fitbench.config import AUTO, NOT_IDENTITY, parse_run_id
+from fitbench.config import AUTO, NOT_IDENTITY, Config, parse_run_id
+from fitbench.config.errors import mapping_keys
 from fitbench.errors import FitbenchError
 from fitbench.quantities import quantities
 from fitbench.record import dataset, reading
@@ -58,7 +60,9 @@ _COLUMNS = frozenset(
 )
 _PREFIXES = ("metrics.", "timing.", "dataset.", "git.", "versions.")
 MOST = 1_000  # values of a run: each is a column
-LONGEST_LIST = 2_000  # characters of a list's JSON text
+LONGEST_LIST = 2_000  # characters of the text of a list or a mapping
+TARGET = "_target_"
+_WORD = re.compile(r"[\w.-]+")
 
 
 def is_configuration(name: str) -> bool:
@@ -256,13 +260,21 @@ def columns_of_configuration(config: Mapping[str, Any]) -> Row:
 
 
 def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> None:
-    """Put what makes the run's identity into the row. A key that is another column's name gets `config.` before it."""
+    """Put what makes the run's identity into the row. A key that is another column's name gets `config.` before it.
+
+    Sections are flattened. A mapping where other runs have one value is one value too, see `_whole`, so that a run with
+    it does not count as one without a value. The arguments of a target have columns of their own beside it.
+    """
     for key, value in section.items():
         name, label = _names(prefix, key)
         if label is None or value is None:
             continue
         if isinstance(value, dict):
-            _flatten(value, f"{name}.", row, where)
+            whole = _whole(value) if value and name in _mappings() else None
+            if whole is not None:
+                row[label] = whole
+            if whole is None or TARGET in value:
+                _flatten({key: value[key] for key in value if whole is None or key != TARGET}, f"{name}.", row, where)
             continue
         if isinstance(value, list):
             if not value:
@@ -276,13 +288,38 @@ def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> N
         row[label] = value
 
 
+@cache
+def _mappings() -> frozenset[str]:
+    return frozenset(mapping_keys(Config))
+
+
+def _whole(value: dict[Any, Any]) -> str:
+    """A mapping that stands where others have one value, as one text: {common:1,rare:5}; its target if it has one.
+
+    The names are sorted, because their order makes no other run. Those that are no words are in quotation marks.
+    """
+    if TARGET in value:
+        return str(value[TARGET])
+    items = sorted(plain(value).items())
+    return _limited("{" + ",".join(f"{_word(name)}:{_word(item)}" for name, item in items) + "}", len(items))
+
+
+def _word(value: Any) -> str:
+    is_word = isinstance(value, str) and _WORD.fullmatch(value)
+    return str(value) if is_word else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
 def _list_text(value: list[Any]) -> str:
-    """A list as JSON; of a long one the beginning, and a checksum that tells it from others."""
-    text = json.dumps(plain(value), ensure_ascii=False)
+    """A list as JSON."""
+    return _limited(json.dumps(plain(value), ensure_ascii=False), len(value))
+
+
+def _limited(text: str, count: int) -> str:
+    """The text of so many values; of a long one the beginning, and a checksum that tells it from others."""
     if len(text) <= LONGEST_LIST:
         return text
     sha256 = hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
-    return f"{text[:100]}… ({len(value):,} values, SHA-256 {sha256:.8})"
+    return f"{text[:100]}… ({count:,} values, SHA-256 {sha256:.8})"
 
 
 @lru_cache(maxsize=10_000)

@@ -257,6 +257,21 @@ def _chosen(models: list[type[BaseModel]], value: Any) -> type[BaseModel]:
     return next(model for model in models if value[tag] in get_args(model.model_fields[tag].annotation))
 
 
+def mapping_keys(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield the full keys of values that may be a mapping with names of a person's own, or something else.
+
+    As training.class_weight, which is null, balanced or a section of weights by the names of the classes. No section of
+    a schema is among them: its keys are known.
+    """
+    for name, field in fields_of(schema).items():
+        annotation, key = annotation_of(field), f"{prefix}{name}"
+        models = _models(annotation)
+        if not models and _inside(annotation) is not None and _has_other_branches(annotation):
+            yield key
+        for model in models:
+            yield from mapping_keys(model, f"{key}.")
+
+
 def _inside(annotation: Any) -> Any:
     """The type of the values of a dictionary, or of the sections of a list; None for anything else."""
     origin, arguments = get_origin(annotation), get_args(annotation)
