@@ -64,12 +64,16 @@ def test_a_filter_chooses_among_the_runs_before_the_newest_study_is_looked_for(o
     assert "study c, the newest" in capsys.readouterr().err
 
 
-def test_the_folder_of_a_study_holds_runs_that_were_recorded_under_another_name(outputs, make_run, capsys):
+def test_a_run_is_of_the_study_whose_folder_it_is_in_whatever_it_was_recorded_under(outputs, make_run, capsys):
     (moved,) = (outputs / "a").glob("*-s1")
     moved.rename(outputs / "c" / "moved")
-    assert studies_of(Which(["outputs/c"])) == ["a", "c"]
-    assert studies_of(Which([outputs / "c" / "moved"])) == ["a"]
+    assert studies_of(Which(["outputs/c"])) == ["c"]
+    assert studies_of(Which([outputs / "c" / "moved"])) == ["c"]
+    (outputs / "c").rename(outputs / "renamed")
+    assert studies_of(Which(["outputs"], study="renamed")) == ["renamed"]
     assert capsys.readouterr().err == ""
+    with pytest.raises(RequestError, match="there is no study 'c' here"):
+        selected_runs(Which(["outputs"], study="c"))
 
 
 def test_a_study_of_one_name_in_two_folders_is_one_study(make_run, tmp_path, capsys):

@@ -10,6 +10,7 @@ import hashlib
 import json
 import marshal
 import math
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -102,6 +103,11 @@ def read_row(folder: str, held: Callable[[Path], bool] = claimed) -> Row | None:
         raise
 
 
+def study_of(folder: str | Path) -> str:
+    """The name of the folder that a run folder is in. Its files keep the former name if that is renamed or copied."""
+    return os.path.basename(os.path.dirname(os.path.abspath(folder)))  # noqa: PTH100, PTH119, PTH120 - for 10,000 runs
+
+
 def _checked(row: Row) -> Row:
     if len(row) > MOST:
         raise FitbenchError(f"it has {len(row):,} values; a run with more than {MOST:,} is not shown")
@@ -124,7 +130,7 @@ def _with_notes(row: Row) -> Row:
 def _finished_row(folder: str, result: Mapping[str, Any]) -> Row:
     row: Row = {
         "folder": folder,
-        "study": result["study"],
+        "study": study_of(folder),
         "run_id": result["run_id"],
         "config_id": result["config_id"],
         "seed": result["seed"],
@@ -162,7 +168,7 @@ def configuration_row(folder: str, config: Mapping[str, Any]) -> Row:
     name = parse_run_id(Path(folder).name)
     row: Row = {
         "folder": folder,
-        "study": config["study"],
+        "study": study_of(folder),
         "run_id": Path(folder).name,
         "config_id": name and name.config_id,
         "seed": config["seed"],
@@ -214,7 +220,7 @@ def _unfinished_row(folder: Path, state: State) -> Row:
     name = parse_run_id(folder.name)
     row: Row = {
         "folder": str(folder),
-        "study": config["study"],
+        "study": study_of(folder),
         "run_id": folder.name,
         "config_id": name and name.config_id,
         "seed": config["seed"],

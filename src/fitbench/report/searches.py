@@ -63,7 +63,7 @@ def _collected(record: Record, study: str, run_at: Mapping[str, int], recorded: 
     if len(keys) < len(record["space"]):
         summary.append(f"{len(keys)} of {len(record['space'])} parameters are shown.")
     return {
-        "study": record["study"],
+        "study": Path(study).absolute().name,
         "summary": " ".join(summary),
         "objectives": [_objective(record, i, quantity, trials) for i, quantity in enumerate(quantities)],
         "parameters": [_parameter(record["space"][key], key, labels[key], trials) for key in keys],
