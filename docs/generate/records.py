@@ -2,7 +2,7 @@
 
 from docs.generate.markdown import code, explained, table
 from docs.generate.schema import keys_of
-from fitbench.record import schemas
+from fitbench.record import dataset, schemas
 
 BELOW = ", below 10^308"  # of every whole number that pandas can take for a float
 
@@ -11,6 +11,6 @@ def record(name: str) -> str:
     """The keys of a file, or of a section of one, by the name of its schema."""
     rows = [
         (code(key.name), explained(key.meaning, key.allowed.replace(BELOW, "")))
-        for key in keys_of(getattr(schemas, name))
+        for key in keys_of(getattr(schemas, name, None) or getattr(dataset, name))
     ]
     return table(("key", "meaning, and what it holds"), rows)

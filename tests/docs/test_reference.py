@@ -12,6 +12,8 @@ from omegaconf import OmegaConf
 from fitbench.composition import conf_folder
 from fitbench.record import schemas
 from fitbench.tables.reading import read
+from fitbench.training import attempts
+from fitbench.training.run import RECORDED
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -46,6 +48,11 @@ def test_a_change_of_a_source_makes_a_page_stale(blocks: ModuleType, monkeypatch
     field = schemas.Epoch.model_fields["seconds"]
     monkeypatch.setattr(field, "description", "something else")
     assert blocks.filled(text_of("run-folder.md")) != text_of("run-folder.md")
+
+
+def test_every_file_that_an_attempt_writes_has_a_row_on_the_page_of_the_run_folder() -> None:
+    named = set(re.findall(r"^\| (?:\[)?`([^`]+)`", text_of("run-folder.md"), re.MULTILINE))
+    assert {"config.yaml", "train.log", "claim.json", "checkpoint/", attempts.FILE, *RECORDED} <= named
 
 
 def test_every_key_of_the_configuration_has_a_row_that_explains_it() -> None:
