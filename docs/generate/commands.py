@@ -23,7 +23,7 @@ def hydra_flags() -> str:
     rows = [
         (", ".join(map(code, action.option_strings)), prose(str(action.help).splitlines()[0].strip().rstrip(":")))
         for action in get_args_parser()._actions
-        if action.option_strings
+        if action.option_strings and action.dest != "shell_completion"  # it is refused
     ]
     return table(("flag", "meaning"), rows)
 

@@ -103,7 +103,8 @@ def init(
 
 @app.command(context_settings=HYDRA, add_help_option=False)
 def train(context: typer.Context) -> None:
-    """Train one run, or with -m a sweep: fitbench train model=mlp training.epochs=5. Every Hydra flag works.
+    """Train one run, or with -m a sweep: fitbench train model=mlp training.epochs=5. Every Hydra flag but
+    --shell-completion works.
 
     --dry-run prints the jobs, what is recorded of each, and the estimated time. It trains and writes nothing.
     """

@@ -123,7 +123,7 @@ def _overrides_first(arguments: list[str]) -> list[str]:
     """The arguments with the overrides before Hydra's options, because its parser takes those of one place only.
 
     Raises:
-        RequestError: there is no such option, or it lacks its value.
+        RequestError: there is no such option, it lacks its value, or it is --shell-completion.
     """
     parser = get_args_parser()
     parser.exit_on_error = False
@@ -136,6 +136,11 @@ def _overrides_first(arguments: list[str]) -> list[str]:
         parsed, others = parser.parse_known_args(arguments)
     except argparse.ArgumentError as error:
         raise RequestError(f"{error}; fitbench train --hydra-help lists the options") from error
+    if parsed.shell_completion:  # its script calls this program without the command train
+        raise RequestError(
+            "--shell-completion: Hydra can complete no command of fitbench; fitbench train --help lists the keys and "
+            "the choices"
+        )
     for word in others:
         if word.startswith("-"):
             raise RequestError(
