@@ -220,6 +220,14 @@ def test_file_of_the_user_is_kept_without_force(outputs, tmp_path):
     assert len(rows_of(path)) == 128
 
 
+def test_csv_is_not_written_into_a_file_of_another_suffix(outputs, tmp_path):
+    with pytest.raises(RequestError, match=r"^-o .*mine\.json: the name must end in \.csv$"):
+        evaluate_out_of_fold(["flowers-mlp"], outputs, "table", tmp_path / "mine.json", force=True, trust=False)
+    assert not (tmp_path / "mine.json").exists()
+    evaluate_out_of_fold(["flowers-mlp"], outputs, "table", tmp_path / "mine", force=False, trust=False)
+    assert len(rows_of(tmp_path / "mine")) == 128
+
+
 # -- recorded folds ----------------------------------------------------------------------------------------------------
 
 

@@ -475,6 +475,16 @@ def test_one_study_is_on_the_page_where_it_is_asked_for(studies, tmp_path):
     assert Parsed(out.read_text()).page["every"]
 
 
+def test_page_is_not_written_into_a_file_of_another_suffix(studies, tmp_path):
+    which = Which([tmp_path / "outputs"])
+    with pytest.raises(RequestError, match=r"^-o .*report\.pdf: the name must end in one of \.html, \.htm$"):
+        report(which, tmp_path / "report.pdf")
+    assert not (tmp_path / "report.pdf").exists()
+    for name in ("report.HTM", "report"):
+        report(which, tmp_path / name)
+        assert Parsed((tmp_path / name).read_text()).page
+
+
 # -- metrics that fitbench does not supply ----------------------------------------------------------------------------
 
 

@@ -24,7 +24,7 @@ from fitbench.charts.parallel import chart_of_parallel, varying_keys
 from fitbench.charts.scatter import chart_of_scatter
 from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
-from fitbench.record.files import check_output, writing
+from fitbench.record.files import check_output, check_suffix, writing
 from fitbench.stderr import write_note
 from fitbench.text import clean, console
 
@@ -80,8 +80,7 @@ def _check(kind: str, output: Path, x: str | None, width: str | None) -> None:
     """
     if kind not in KINDS:
         raise RequestError(f"--kind is {kind!r}; it must be one of {', '.join(KINDS)}")
-    if output.suffix.lower() not in paper.SUFFIXES:
-        raise RequestError(f"-o {output}: the name must end in one of {', '.join(paper.SUFFIXES)}")
+    check_suffix("-o", output, paper.SUFFIXES)
     check_output("-o", output)
     if not os.access(output.parent, os.W_OK | os.X_OK):
         raise RequestError(f"-o {output}: no permission to write into {output.parent}")

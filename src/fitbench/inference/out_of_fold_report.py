@@ -17,7 +17,7 @@ from fitbench.inference.evaluate import load_metrics
 from fitbench.inference.out_of_fold import OutOfFold, averaged, read_out_of_fold
 from fitbench.inference.outputs import check_new
 from fitbench.metrics import Metric
-from fitbench.record.files import write_whole, writing
+from fitbench.record.files import check_suffix, write_whole, writing
 from fitbench.record.run_group import find_group
 from fitbench.stderr import write_note
 from fitbench.text import check_format, clean, counted, number
@@ -69,7 +69,8 @@ def evaluate_out_of_fold(
         trust: import metrics that are the user's own functions.
 
     Raises:
-        RequestError: no group or several groups match, folds have not finished, or the groups cannot be compared.
+        RequestError: no group or several groups match, folds have not finished, the groups cannot be compared, or
+            `output` has the suffix of another format.
         FitbenchError: a file of a run is damaged, or the predictions cannot be written.
     """
     check_format(format, FORMATS)
@@ -78,6 +79,7 @@ def evaluate_out_of_fold(
             raise RequestError(
                 f"-o is one file, but there are {len(groups)} groups; leave it out: each has its own then"
             )
+        check_suffix("-o", output, (".csv", ""))
         check_new("-o", output, force)
     found = {group.path: group for group in (find_group(text, outputs) for text in groups)}
     all_read = [read_out_of_fold(group) for group in found.values()]

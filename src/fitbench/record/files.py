@@ -11,7 +11,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -53,6 +53,23 @@ def check_output(option: str, path: Path) -> None:
     if path.is_symlink() or (path.exists() and not path.is_file()):
         kind = "a link" if path.is_symlink() else "a folder" if path.is_dir() else "no regular file"
         raise RequestError(f"{option} {clean(path)} is {kind}; give the name of a file")
+
+
+def check_suffix(option: str, path: Path, suffixes: Sequence[str]) -> None:
+    """Refuse the name of an output, which is given with this option, unless it ends in one of these suffixes.
+
+    Args:
+        option: for the message.
+        path: the name.
+        suffixes: in small letters, with the dot; '' is that of a name without a suffix, which the message leaves out.
+
+    Raises:
+        RequestError: it has another suffix: the file would not be what its name says.
+    """
+    if path.suffix.lower() not in suffixes:
+        expected = [suffix for suffix in suffixes if suffix]
+        one_of = "one of " if len(expected) > 1 else ""
+        raise RequestError(f"{option} {clean(path)}: the name must end in {one_of}{', '.join(expected)}")
 
 
 @contextlib.contextmanager

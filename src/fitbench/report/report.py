@@ -20,7 +20,7 @@ from typing import Any
 
 from fitbench.analysis import palette, request
 from fitbench.analysis.frame import say_left_out
-from fitbench.record.files import check_output, write_whole, writing
+from fitbench.record.files import check_output, check_suffix, write_whole, writing
 from fitbench.report.studies import collect_studies
 from fitbench.text import clean
 
@@ -33,6 +33,7 @@ LIVE_SCRIPTS = (  # after them, on the live page
     "activity.js", "busy.js", "restore.js", "growing.js", "progress.js", "running.js", "now.js", "live.js",
 )  # fmt: skip
 LIVE_STYLES = ("live.css",)
+SUFFIXES = (".html", ".htm", "")  # that the name of the file may have
 
 
 def report(which: request.Which, out: str | Path, by: str | None = None, metric: str | None = None) -> None:
@@ -46,10 +47,12 @@ def report(which: request.Which, out: str | Path, by: str | None = None, metric:
         metric: what groups are ranked by, such as 'test_macro_f1'; see `studies.collect_studies`.
 
     Raises:
-        RequestError: there are no runs, no such column or metric, or the file cannot be where it should.
+        RequestError: there are no runs, no such column or metric, or the file cannot be where it should or has the suffix
+            of another format.
         FitbenchError: the file cannot be written.
     """
     out = Path(out)
+    check_suffix("-o", out, SUFFIXES)
     check_output("-o", out)
     which.check()
     which = which.located()
