@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 
+from fitbench.stderr import write_line, write_note
 from fitbench.untrusted import append_only, naming
 
 NAME = "train.log"
@@ -27,6 +28,20 @@ class LogFile(logging.FileHandler):
             return open(path, self.mode, encoding=encoding, errors=errors, opener=append_only)  # type: ignore[return-value]
 
 
+class TerminalHandler(logging.Handler):
+    """A handler that writes messages to stderr: those of fitbench as its notes, others as they are formatted."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a message, in a terminal above the live line."""
+        try:
+            if record.name.partition(".")[0] == "fitbench":
+                write_note(record.getMessage())
+            else:
+                write_line(self.format(record))
+        except Exception:  # noqa: BLE001 - as every handler: a message that cannot be written ends no run
+            self.handleError(record)
+
+
 @contextmanager
 def logged(folder: Path) -> Iterator[None]:
     """In this block what is logged goes to the run's train.log, as where Hydra launches the run.
@@ -42,7 +57,7 @@ def logged(folder: Path) -> Iterator[None]:
     as_before = _AtLevel(level)
     for other in handlers:
         other.addFilter(as_before)
-    added = [handler] if handlers or logging.lastResort is None else [handler, logging.lastResort]
+    added = [handler] if handlers or logging.lastResort is None else [handler, TerminalHandler(logging.WARNING)]
     for own in added:
         root.addHandler(own)
     root.setLevel(logging.INFO)

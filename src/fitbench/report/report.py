@@ -47,8 +47,8 @@ def report(which: request.Which, out: str | Path, by: str | None = None, metric:
         metric: what groups are ranked by, such as 'test_macro_f1'; see `studies.collect_studies`.
 
     Raises:
-        RequestError: there are no runs, no such column or metric, or the file cannot be where it should or has the suffix
-            of another format.
+        RequestError: there are no runs, no such column or metric, or the file cannot be where it should, or has the
+            suffix of another format.
         FitbenchError: the file cannot be written.
     """
     out = Path(out)
