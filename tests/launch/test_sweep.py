@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fitbench.config import Backend
-from fitbench.errors import FitbenchError
+from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch import command
 from fitbench.launch.progress import SweepProgress
 from fitbench.launch.summary import summarize
@@ -83,6 +83,50 @@ def during(condition: Callable[[], bool], act: Callable[[], object]) -> threadin
 def has_epochs(study: Path, part: str, epochs: int) -> Callable[[], bool]:
     """Return a function that tells whether a run whose name ends in `part` has recorded so many epochs."""
     return lambda: any(len(read_history(path)) >= epochs for path in study.glob(f"*{part}"))
+
+
+# -- trackers ---------------------------------------------------------------------------------------------------------
+
+BREAKS = """
+from pathlib import Path
+import keras
+
+class Break(keras.callbacks.Callback):
+    # puts a file in the place of the folder of a tracker, in which nothing can be written then
+
+    def on_train_end(self, logs=None):
+        board = Path("board")
+        if board.is_dir():
+            board.rename("board-before")
+            board.touch()
+"""
+LOGGED = ("-m", *QUICK, "model=softmax", "seed=0,1,2", "outputs=out", "study=s", "logger=tensorboard",
+          "logger.tensorboard.folder=board")  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
+def test_runs_that_begin_after_their_tracker_has_failed_go_on_without_it(tmp_path, monkeypatch, capfd, workers):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "breaking_run.py").write_text(BREAKS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    callback = "+training.callbacks.end={_target_: breaking_run.Break}"
+    assert launch([*LOGGED, callback, f"workers={workers}"]) == 0
+    folders = folders_of(tmp_path / "out" / "s")
+    assert [state_of(folder) for folder in folders] == [State.finished] * 3
+    notes = [line for line in capfd.readouterr().err.splitlines() if "goes on without it" in line]
+    last = folders[-1].name
+    [note] = [line for line in notes if last in line]
+    assert note.startswith("fitbench: board")
+    assert f"{last} goes on without it, and 'fitbench publish {last} --to tensorboard --uri board' sends" in note
+
+
+def test_sweep_whose_tracker_fails_at_its_launch_is_refused_and_trains_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "board").touch()
+    with pytest.raises(RequestError, match=r"^board.*; nothing was trained\. Start without logger=NAME"):
+        launch([*LOGGED])
+    assert not list(tmp_path.glob("out/s/*-s*"))
 
 
 # -- every combination is one run -------------------------------------------------------------------------------------

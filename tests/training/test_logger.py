@@ -195,6 +195,21 @@ def test_a_server_that_does_not_answer_is_refused_before_data_are_read(trained, 
         trained("data=npz", "data.name=none", "data.path=no/such/file.npz", "model=mlp", "logger=mlflow")
 
 
+def test_a_run_of_a_sweep_begins_without_the_tracker_that_does_not_answer_and_with_the_others(
+    configure, make_run, monkeypatch, capsys
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    folder = make_run(pruned=True, finished=False, trial=1)
+    with tracked(configure("logger=[mlflow,tensorboard]"), folder, needed=False) as sending:
+        sending.epochs(read_history(folder))
+    said = (
+        f"mlflow at http://127.0.0.1:9 does not answer; {folder.name} goes on without it, and 'fitbench publish "
+        f"{folder.name} --to mlflow' sends what it lacks"
+    )
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert [step for step, _ in tracking.in_tensorboard(folder / "tensorboard")["loss"]] == [1, 2, 3, 4, 5]
+
+
 def test_a_tracker_that_cannot_write_is_refused_once_and_the_others_have_a_failed_run(
     alone, configure, make_run, capsys
 ):

@@ -260,9 +260,9 @@ class Training(Task):
         if OmegaConf.is_interpolation(composed, "study"):  # the time, which Hydra has resolved for the run's folder
             composed.study = Path(HydraConfig.get().runtime.output_dir).parent.name
         if HydraConfig.get().mode is RunMode.MULTIRUN:
-            config = configuration_of(composed)
+            config = configuration_of(composed).model_copy(update={"progress": False})  # the sweep has its own progress
             with terminable():  # a launcher may call the task in another process
-                run(config.model_copy(update={"progress": False}))  # the sweep has its own progress
+                run(config, needs_trackers=False)
             return
         super().__call__(composed)
 

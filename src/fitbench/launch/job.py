@@ -23,10 +23,11 @@ FingerprintOf = Callable[..., str | None]  # of paths, as `fingerprint`
 LIMITS = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # of processes, open files and memory
 
 
-def run(config: Config) -> tuple[dict[str, Any], bool]:
+def run(config: Config, needs_trackers: bool = True) -> tuple[dict[str, Any], bool]:
     """Return the result of a configuration and whether it was recorded before. If not, the run is trained now.
 
-    A finished run that lacks a metric of the configuration is evaluated, not trained again.
+    A finished run that lacks a metric of the configuration is evaluated, not trained again. `needs_trackers` is that of
+    `training.run.train`.
     """
     result = recorded(config)
     if result is not None:
@@ -41,7 +42,7 @@ def run(config: Config) -> tuple[dict[str, Any], bool]:
         return completed(config, result), True
     from fitbench.training.run import train
 
-    trained = train(config, folder_of(config))
+    trained = train(config, folder_of(config), needs_trackers=needs_trackers)
     assert trained is not None  # only trials of a search are pruned
     return trained, False
 

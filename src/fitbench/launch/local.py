@@ -83,7 +83,7 @@ def directly(job: Job, threads: int | None, _number: int) -> Failure | None:
     own_threads = threads if threads is not None and job.config.threads == "auto" else job.config.threads
     try:
         with logged(job.folder):
-            run(job.config.model_copy(update={"threads": own_threads, "progress": False}))
+            run(job.config.model_copy(update={"threads": own_threads, "progress": False}), needs_trackers=False)
     except Exception as error:  # noqa: BLE001 - the sweep reports it; error.txt has the traceback
         return Failure.of_error(error)
     return None

@@ -20,6 +20,7 @@ from fitbench.launch.sweep_job import Failure, Job
 from fitbench.record.folder import State, state_of
 from fitbench.record.sweeps import stated
 from fitbench.stderr import write_line, write_note
+from fitbench.trackers.opening import check_answers
 
 # Launches jobs, yields each with its failure when it ends, and reports in lines what else happens.
 Train = Callable[[Sequence[Job], Callable[[str], None]], Iterator[tuple[Job, Failure | None]]]
@@ -36,6 +37,7 @@ def run_sweep(jobs: Sequence[Job], train: Train, report: Callable[[SweepSummary]
         report: called with the summary when the sweep ends, also by an exception.
 
     Raises:
+        RequestError: a tracker of `logger` does not answer; nothing was trained.
         SweepFailed: runs have failed, or are not finished.
         FitbenchError: the launcher failed without progress.
     """
@@ -48,6 +50,7 @@ def run_sweep(jobs: Sequence[Job], train: Train, report: Callable[[SweepSummary]
     errors = {each.job.folder: each.error for each in planned if each.error is not None}
     for folder in skipped:
         remove_leftovers(folder)
+    _check_trackers([each.job for each in planned if each.trained])
     settings = jobs[0].config
     primary = next(iter(settings.metrics))
     progress = SweepProgress([job.folder for job in remaining], len(jobs), skipped, settings.progress, primary)
@@ -63,6 +66,20 @@ def run_sweep(jobs: Sequence[Job], train: Train, report: Callable[[SweepSummary]
         refused = {each.job.folder for each in planned if each.state is JobState.REFUSED}
         retried = all(job.config.retry_failed for job in jobs)
         raise SweepFailed(f"{_count(summary)}; {_advice(summary, refused, retried)}")
+
+
+def _check_trackers(jobs: Sequence[Job]) -> None:
+    """Refuse a sweep whose trackers do not answer now. Those that fail later end no run: it goes on without them.
+
+    Args:
+        jobs: those whose runs are trained. Of several with the same trackers, the first is asked for.
+
+    Raises:
+        RequestError: one does not answer, is not installed, or lacks a setting.
+    """
+    first = {job.config.logger.model_dump_json(): job for job in reversed(jobs) if job.config.logger is not None}
+    for job in first.values():
+        check_answers(job.config, job.folder)
 
 
 def _count(summary: SweepSummary) -> str:

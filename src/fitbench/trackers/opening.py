@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from fitbench.text import clean, in_sentence
 from fitbench.trackers.description import Description
 from fitbench.trackers.mlflow import MlflowTracker
 from fitbench.trackers.tensorboard import TensorBoardTracker
-from fitbench.trackers.tracker import Tracker
+from fitbench.trackers.tracker import Tracker, TrackerError
 from fitbench.trackers.wandb import WandbTracker
 
 TRACKERS: dict[str, type[Tracker]] = {each.name: each for each in (MlflowTracker, TensorBoardTracker, WandbTracker)}
@@ -36,11 +36,45 @@ def opened(config: Config, folder: Path, only: str | None = None) -> Iterator[Tr
     """
     chosen = {} if config.logger is None else config.logger.chosen
     chosen = {name: settings for name, settings in chosen.items() if only in (None, name)}
-    for name in chosen:
-        _check_installed(TRACKERS[name], f"logger={name}")
+    check_installed(chosen)
     run = _description(config, folder)
     for name, settings in chosen.items():
         yield TRACKERS[name].for_training(run, folder, settings)
+
+
+def check_installed(names: Iterable[str]) -> None:
+    """Check that the packages of trackers are there.
+
+    Raises:
+        RequestError: the package of one is not installed.
+    """
+    for name in names:
+        _check_installed(TRACKERS[name], f"logger={name}")
+
+
+def check_answers(config: Config, folder: Path) -> None:
+    """Check before a run is launched that each tracker of its `logger` can be opened. Nothing of the run is sent.
+
+    Args:
+        config: of the run.
+        folder: of the run, which need not be there.
+
+    Raises:
+        RequestError: the package of one is not installed, it lacks a setting, or it does not answer.
+    """
+    try:
+        for tracker in opened(config, folder):
+            tracker.close()
+    except TrackerError as error:
+        raise refusal(error) from error
+
+
+def refusal(error: TrackerError) -> RequestError:
+    """What a launch says whose tracker has failed before anything was trained."""
+    return RequestError(
+        f"{error}; nothing was trained. Start without logger=NAME to train the run, and send it later with "
+        "fitbench publish."
+    )
 
 
 def opener(name: str, uri: str | None) -> Callable[[Description], Tracker]:

@@ -35,8 +35,17 @@ log = logging.getLogger(__name__)
 RECORDED = ("history.jsonl", "dataset.json", "predictions.npz", "model.keras", STATE)  # files that an attempt writes
 
 
-def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str, Any] | None:
+def train(
+    config: Config, folder: Path, trial: Trial | None = None, needs_trackers: bool = True
+) -> dict[str, Any] | None:
     """Train, evaluate and record one run in its folder, going on from its checkpoint where there is one.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        trial: the trial of a search that the run is of.
+        needs_trackers: whether the run is refused if a tracker of `logger` does not answer at its beginning. A run of a
+            sweep goes on without it: the sweep has asked before its first run.
 
     Returns:
         the result, as result.json holds it; None if the trial was pruned.
@@ -61,7 +70,7 @@ def train(config: Config, folder: Path, trial: Trial | None = None) -> dict[str,
         log.info("attempt %d of %s", attempt, folder.name)
         write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
         try:
-            with tracked(config, folder) as tracking:
+            with tracked(config, folder, needs_trackers) as tracking:
                 result = _train(config, folder, attempt, trial, tracking)
         except Claimed:  # another process has taken the run over, and error.txt would be its
             raise

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from fitbench.config import Config
-from fitbench.errors import RequestError
 from fitbench.record.claims import Claimed
 from fitbench.record.folder import State
 from fitbench.record.history import read_history
 from fitbench.record.reading import read_pruned, read_result
 from fitbench.trackers.lock import locked
-from fitbench.trackers.opening import opened
+from fitbench.trackers.opening import check_installed, opened, refusal
 from fitbench.trackers.sender import Sender
 from fitbench.trackers.tracker import TrackerError
 from fitbench.training.notes import note
@@ -28,10 +27,12 @@ class Tracking:
 
     Args:
         folder: of the run.
+        needed: whether a tracker that fails at the beginning refuses the run, which else goes on without it as well.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, needed: bool = True) -> None:
         self.folder = folder
+        self.needed = needed
         self.config: Config | None = None
         self.senders: list[Sender] = []
         self.interrupted: list[Sender] = []  # during whose sending Ctrl-C or another signal came
@@ -41,23 +42,32 @@ class Tracking:
         """Open the trackers of the configuration.
 
         Raises:
-            RequestError: one is not installed, lacks a setting, or does not answer.
+            RequestError: one is not installed, lacks a setting, or is needed and does not answer.
         """
         if config.logger is None:
             return
         self.config = config
         self.publishing = config.logger.publishing()
-        try:
-            with locked(self.folder):  # while `fitbench publish` sends it
-                for tracker in opened(config, self.folder):
-                    sender = Sender(tracker)
-                    tracker.state(State.running, time.time())
-                    self.senders.append(sender)
-        except TrackerError as error:
-            raise RequestError(
-                f"{error}; nothing was trained. Start without logger=NAME to train the run, and send it later with "
-                "fitbench publish."
-            ) from error
+        check_installed(self.publishing)
+        with locked(self.folder):  # while `fitbench publish` sends it
+            for name in self.publishing:
+                try:
+                    self._begin(config, name)
+                except TrackerError as error:
+                    if self.needed:
+                        raise refusal(error) from error
+                    self._note(name, error)
+
+    def _begin(self, config: Config, name: str) -> None:
+        for tracker in opened(config, self.folder, name):
+            try:
+                sender = Sender(tracker)
+                tracker.state(State.running, time.time())
+            except TrackerError:
+                with contextlib.suppress(TrackerError):  # it is being told
+                    tracker.close()
+                raise
+            self.senders.append(sender)
 
     def epochs(self, history: list[dict[str, Any]]) -> None:
         """Send what the trackers lack of the epochs so far."""
@@ -87,7 +97,7 @@ class Tracking:
                 sender.tracker.close()
                 self.senders += [Sender(tracker) for tracker in opened(self.config, self.folder, sender.tracker.name)]
             except TrackerError as error:
-                self._note(sender, error)
+                self._note(sender.tracker.name, error)
 
     def _each(self, action: Callable[[Sender], None]) -> None:
         for sender in [*self.senders]:
@@ -96,7 +106,7 @@ class Tracking:
                 action(sender)
             except TrackerError as error:
                 self.senders.remove(sender)
-                self._note(sender, error)
+                self._note(sender.tracker.name, error)
                 with contextlib.suppress(TrackerError):  # it has been told
                     sender.tracker.close()
             except BaseException:  # a signal; a tracker that does not answer is not asked again
@@ -105,19 +115,24 @@ class Tracking:
                     self.interrupted.append(sender)
                 raise
 
-    def _note(self, sender: Sender, error: TrackerError) -> None:
-        options, run_id = self.publishing[sender.tracker.name], self.folder.name
+    def _note(self, name: str, error: TrackerError) -> None:
+        options, run_id = self.publishing[name], self.folder.name
         note(f"{error}; {run_id} goes on without it, and 'fitbench publish {run_id} {options}' sends what it lacks")
 
 
 @contextlib.contextmanager
-def tracked(config: Config, folder: Path) -> Iterator[Tracking]:
+def tracked(config: Config, folder: Path, needed: bool = True) -> Iterator[Tracking]:
     """Send what the run in this block records to the trackers of its configuration, and how the block has ended.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        needed: as in `Tracking`.
 
     Raises:
         RequestError: as `Tracking.begin`.
     """
-    tracking = Tracking(folder)
+    tracking = Tracking(folder, needed)
     state: State | None = State.interrupted
     try:
         tracking.begin(config)
