@@ -39,3 +39,21 @@ class SweepFailed(FitbenchError):
     """
 
     runs: pd.DataFrame | None = None
+
+
+def interruption(error: BaseException) -> BaseException | None:
+    """The Ctrl-C or the signal that an error follows from, None if there is none.
+
+    A C extension that is interrupted while it is imported raises an ImportError whose cause is the interruption; the
+    modules that import it may raise errors of their own. What merely fails after an interruption, such as the writing
+    of a checkpoint, does not have it as its stated cause, and is an error.
+    """
+    seen: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and all(following is not other for other in seen):
+        seen.append(following)
+        cause = following.__cause__
+        if isinstance(cause, KeyboardInterrupt | SystemExit) and type(cause) is not SystemExit:  # that is sys.exit()
+            return cause
+        following = cause or following.__context__
+    return None

@@ -17,7 +17,7 @@ from hydra.errors import InstantiationException
 
 from fitbench import metrics
 from fitbench.data.loading import load
-from fitbench.errors import FitbenchError, RequestError
+from fitbench.errors import FitbenchError, RequestError, interruption
 from fitbench.launch import command
 from fitbench.launch.job import run
 from fitbench.record import dataset
@@ -272,6 +272,72 @@ def test_interrupted_run_goes_on_to_the_same_weights_and_history(trained, config
     assert read_result(folder)["metrics"]["epochs"] < 80
     assert not (folder / "checkpoint").exists()
     assert read_notes(folder) == Notes(("paper",), "looks well")
+
+
+def stop_by(number, module):
+    """Send a signal while a C extension is imported, and raise what the modules that import it raise."""
+    try:
+        try:
+            os.kill(os.getpid(), number)
+        except BaseException as stop:
+            raise ImportError("initialization failed") from stop  # as pybind11 does
+    except ImportError as error:
+        if module == "plain":
+            raise
+        if module == "wrapping":
+            raise ImportError("the traceback as text")  # noqa: B904 - as TensorFlow does
+        assert module == "optional", error  # which Keras does without
+
+
+@pytest.mark.parametrize("module", ["plain", "wrapping", "optional"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_run_whose_imports_are_interrupted_has_not_failed(
+    configure, tmp_path, monkeypatch, capfd, number, status, module
+):
+    def start(config):
+        if module == "plain":  # wherever it is
+            stop_by(number, module)
+        with backend.quiet(), backend._heeding_signals():
+            os.write(2, b"noise of a library")
+            stop_by(number, module)
+
+    monkeypatch.setattr(backend, "start", start)
+    options = (*SMALL, f"outputs={tmp_path}")
+    folder = folder_of(configure(*options))
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    assert command.launch([*options]) == status
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
+    err = capfd.readouterr().err
+    assert err.endswith("fitbench: interrupted; run the same command again to resume\n")
+    assert "noise" not in err
+    assert state_of(folder) is State.interrupted
+    assert not (folder / "error.txt").exists()
+    log = (folder / "train.log").read_text()
+    assert f"interrupted by {'KeyboardInterrupt' if status == 130 else 'Terminated'}" in log
+    assert "failed" not in log
+
+
+def test_only_what_follows_from_an_interruption_counts_as_one():
+    def raised(raise_it):
+        with pytest.raises(Exception) as caught:
+            raise_it()
+        return caught.value
+
+    def write_in_the_end():
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise OSError("No space left on device")
+
+    def exit_by_the_user():
+        try:
+            raise SystemExit(3)
+        except SystemExit as error:
+            raise ImportError from error
+
+    assert interruption(raised(write_in_the_end)) is None
+    assert interruption(raised(exit_by_the_user)) is None
+    assert interruption(raised(lambda: int("x"))) is None
 
 
 def test_finished_run_is_not_trained_again_unless_forced(trained, configure, tmp_path):

@@ -6,10 +6,13 @@ import gc
 import logging
 import os
 import platform
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 from fitbench.config import Backend, Config, run_id
@@ -63,7 +66,7 @@ def load(backend: Backend, threads: int | str = "auto") -> None:
     choose(backend)
     loaded = "keras" in sys.modules
     try:
-        with quiet():
+        with quiet(), _heeding_signals():
             import keras  # noqa: F401
 
             if backend is Backend.tensorflow:
@@ -144,6 +147,41 @@ def quiet() -> Iterator[None]:
             with contextlib.suppress(OSError):  # the error itself must be heard
                 os.write(stderr, held.read())
             raise
+
+
+@contextlib.contextmanager
+def _heeding_signals() -> Iterator[None]:
+    """A block that ends with what a signal handler raises in it, such as KeyboardInterrupt, whatever becomes of that.
+
+    A C extension turns it into an ImportError while it is imported, and some modules do without what they cannot
+    import.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone handles signals
+        yield
+        return
+    stops: list[BaseException] = []
+    handlers = {int(number): signal.getsignal(number) for number in signal.valid_signals()}
+    previous = {number: handler for number, handler in handlers.items() if callable(handler)}
+
+    def heed(number: int, frame: FrameType | None) -> None:
+        try:
+            previous[number](number, frame)
+        except BaseException as stop:
+            stops.append(stop)
+            raise
+
+    try:
+        for number in previous:
+            signal.signal(number, heed)
+        yield
+    except Exception:
+        if not stops:
+            raise
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    if stops:
+        raise stops[0]
 
 
 def _temporary_file() -> IO[bytes]:

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from fitbench.config import Config, plain
 from fitbench.data.dataset import Dataset
 from fitbench.data.loading import load
-from fitbench.errors import FitbenchError, RequestError
+from fitbench.errors import FitbenchError, RequestError, interruption
 from fitbench.record.claims import Claimed, claim
 from fitbench.record.code import check_interrupted, check_interrupted_arguments, note
 from fitbench.record.files import check_fence, remove, write_whole
@@ -75,6 +75,9 @@ def train(
         except Claimed:  # another process has taken the run over, and error.txt would be its
             raise
         except Exception as error:
+            if stop := interruption(error):
+                log.info("interrupted by %s", type(stop).__name__)
+                raise stop from None
             log.info("failed: %s", error)
             with contextlib.suppress(OSError):  # on a full disk the error itself must still be heard
                 write_whole(folder / "error.txt", traceback.format_exc())
