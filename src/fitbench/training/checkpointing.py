@@ -4,8 +4,8 @@ The state is copied in memory after every epoch for which this takes a small par
 to time, or at once when the run is asked to stop.
 """
 
-import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,10 @@ import keras
 import numpy as np
 
 from fitbench.errors import FitbenchError
+from fitbench.training import callback_state
 from fitbench.training.checkpoint import Checkpoint, current_versions, write
+from fitbench.training.notes import note
 
-# Attributes of callbacks that are set anew in each attempt: Keras turns the sign of `min_delta` in the first epoch of
-# every `fit`, looks whether a CSV has its header, and the run folder may lie elsewhere by now.
-SETTINGS = ("min_delta", "params", "append_header", "filename", "filepath", "log_dir")
 COPYING = 1 / 50  # of the time of an attempt: what copying the state may take
 FREE_SECONDS = 0.1  # that copying may take in any attempt: an attempt of a few epochs copies the state after each
 
@@ -29,7 +28,8 @@ class Checkpoints(keras.callbacks.Callback):
     take less time than a copy do not wait for one, and a run that is asked to stop loses little more than an epoch.
 
     It must stand behind the callbacks whose state it keeps: they reset themselves when training begins, and it sets
-    them to where they were. `attempt_began` is the `time.perf_counter()` at which this attempt began.
+    them to where they were. `attempt_began` is the `time.perf_counter()` at which this attempt began. `names` are
+    those of the user's callbacks, which are the last ones.
     """
 
     def __init__(
@@ -42,11 +42,14 @@ class Checkpoints(keras.callbacks.Callback):
         attempt_began: float,
         data_sha256: str,
         definitions: dict[str, str],
+        names: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.folder = folder
         self.every_seconds = every_seconds
         self.callbacks = callbacks
+        self.names = ["" for _ in callbacks[len(names) :]] + list(names)
+        self.built = [dict(vars(callback)) for callback in callbacks]  # their attributes before training begins
         self.history = history
         self.resumed = resumed
         self.data_sha256 = data_sha256
@@ -77,12 +80,30 @@ class Checkpoints(keras.callbacks.Callback):
             )
         for index, variable in enumerate(variables):
             variable.assign(arrays[f"variable-{index}"])
-        for number, (callback, attributes) in enumerate(zip(self.callbacks, self.resumed.callbacks, strict=True)):
-            vars(callback).update(attributes)
-            lists: dict[str, list[np.ndarray]] = {}
-            for name in sorted(name for name in arrays if name.startswith(f"callback-{number}-")):
-                lists.setdefault(name.split("-")[2], []).append(arrays[name])
-            vars(callback).update(lists)
+        for number in range(len(self.callbacks)):
+            self._restore(number, self.resumed)
+
+    def _restore(self, number: int, resumed: Checkpoint) -> None:
+        """Give a callback the attributes that it had.
+
+        What was None stays what the callback has made for this attempt when training began, such as an open file.
+        """
+        now, built = vars(self.callbacks[number]), self.built[number]
+        values, left_out = callback_state.restored(resumed.callbacks[number], resumed.arrays)
+        for name, value in values.items():
+            of_this_attempt = now.get(name) is not built.get(name) and not callback_state.is_held(now.get(name))
+            if value is not None or not of_this_attempt:
+                now[name] = value
+        lists: dict[str, list[np.ndarray]] = {}  # of checkpoints before there was `callback_state`
+        for array in sorted(array for array in resumed.arrays if array.startswith(f"callback-{number}-")):
+            lists.setdefault(array.split("-")[2], []).append(resumed.arrays[array])
+        now.update(lists)
+        if self.names[number]:
+            for name, kind in left_out.items():
+                note(
+                    f"the callback {self.names[number]}: a checkpoint cannot hold the attribute {name} (its type is "
+                    f"{kind}); it begins anew"
+                )
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Copy the state if it is time; write it if the last time is long enough ago."""
@@ -101,10 +122,11 @@ class Checkpoints(keras.callbacks.Callback):
             f"variable-{index}": keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable))
             for index, variable in enumerate(_variables(self.model))
         }
+        callbacks = []
         for number, callback in enumerate(self.callbacks):
-            for name, value in vars(callback).items():
-                if isinstance(value, list) and value and all(isinstance(item, np.ndarray) for item in value):
-                    arrays |= {f"callback-{number}-{name}-{index:04}": item for index, item in enumerate(value)}
+            attributes, its_arrays = callback_state.state_of(callback, f"attribute-{number}")
+            callbacks.append(attributes)
+            arrays |= its_arrays
         return Checkpoint.model_construct(  # checked when it is read
             run_id=self.folder.name,
             versions=current_versions(),
@@ -115,7 +137,7 @@ class Checkpoints(keras.callbacks.Callback):
             data_sha256=self.data_sha256,
             history=list(self.history),
             definitions=self.definitions,
-            callbacks=[_attributes(callback) for callback in self.callbacks],
+            callbacks=callbacks,
             arrays=arrays,
         )
 
@@ -138,25 +160,3 @@ def _variables(model: keras.Model) -> list[keras.Variable]:
         if isinstance(value, keras.optimizers.Optimizer) and all(value is not optimizer for optimizer in optimizers):
             optimizers.append(value)
     return [*model.variables, *(variable for optimizer in optimizers for variable in optimizer.variables)]
-
-
-def _attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
-    """The attributes of a callback that JSON can hold: best so far, epochs waited, a list of losses.
-
-    Those of `SETTINGS` are not state.
-    """
-    attributes = {}
-    for name, value in vars(callback).items():
-        if name in SETTINGS or value is None:
-            continue
-        try:
-            attributes[name] = json.loads(json.dumps(value, default=_number))  # a copy: a list may go on growing
-        except (TypeError, ValueError):
-            continue
-    return attributes
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -104,7 +104,8 @@ def _checkpoints(
 ) -> Checkpoints:
     seconds, sha256 = parts.config.training.checkpoint_seconds, parts.data.sha256
     definitions = {name: metric.definition for name, metric in parts.measures.metrics.items()}
-    return Checkpoints(folder, seconds, states, history, resumed, began, sha256, definitions)
+    names = list(parts.config.training.callbacks)
+    return Checkpoints(folder, seconds, states, history, resumed, began, sha256, definitions, names)
 
 
 def _is_measured(network: Network, fingerprints: Fingerprints | None, epoch: int) -> bool:
