@@ -176,13 +176,14 @@ def circular():
         ([{1, 2}], "list with a set"),
         (b"bytes", "bytes"),
         (np.array([{}, None]), "ndarray"),
+        (np.zeros(2**24 + 2**20, np.int8), "ndarray of 17 MiB"),
         (np.ma.array([1, 2], mask=[0, 1]), "MaskedArray"),
         (Own(), "Own"),
         (10**5000, "int"),
         (nested(500), "list with a list"),
         (circular(), "list"),
     ],
-    ids=["set", "list", "bytes", "objects", "masked", "own", "number", "deep", "circular"],
+    ids=["set", "list", "bytes", "objects", "large", "masked", "own", "number", "deep", "circular"],
 )
 def test_what_a_checkpoint_cannot_hold_is_named(tmp_path, value, kind):
     read = passed_through_files(Own(value), tmp_path)

@@ -21,6 +21,7 @@ import numpy as np
 SETTINGS = ("min_delta", "params", "append_header", "filename", "filepath", "log_dir")
 ARRAY, TUPLE, DICT, LEFT_OUT = "$array", "$tuple", "$dict", "$left_out"
 DEEPEST = 20  # levels of lists and dicts; `untrusted.parse_json` takes 64, and a dict of other keys than text is 3
+LARGEST_ARRAY = 2**24  # bytes: each checkpoint has a copy, and a callback may hold a whole data set
 LARGEST_BITS = 10_000  # of a number: Python writes those of 4,300 digits or more only when it is told to
 # What a callback has and does not change, beside functions.
 NO_STATE = (
@@ -38,6 +39,8 @@ class _NotHeldError(Exception):
     def described(self, whole: Any) -> str:
         """The type of the attribute that is it, or has it somewhere."""
         kind = type(self.value).__name__
+        if isinstance(self.value, np.ndarray) and self.value.nbytes > LARGEST_ARRAY:
+            kind += f" of {self.value.nbytes / 2**20:,.0f} MiB"
         return kind if self.value is whole else f"{type(whole).__name__} with a {kind}"
 
 
@@ -108,7 +111,7 @@ def _encoded(value: Any, arrays: dict[str, np.ndarray], prefix: str, depth: int 
         value = value.item()
     if value is None or isinstance(value, float | str) or (isinstance(value, int) and _is_short(value)):
         return value
-    if type(value) is np.ndarray and _is_exact_in_files(value.dtype):
+    if type(value) is np.ndarray and value.nbytes <= LARGEST_ARRAY and _is_exact_in_files(value.dtype):
         name = f"{prefix}-{len(arrays)}"
         arrays[name] = value.copy()
         return {ARRAY: name}
