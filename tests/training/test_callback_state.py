@@ -192,7 +192,11 @@ def test_what_a_checkpoint_cannot_hold_is_named(tmp_path, value, kind):
     assert left_out == {"value": kind}
 
 
-@pytest.mark.parametrize("value", [len, np.sum, io.StringIO(), io, Own, lambda: 1, keras.layers.Dense(2)], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [len, np.sum, io.StringIO(), io, Own, lambda: 1, keras.layers.Dense(2)],
+    ids=["built-in", "function", "file", "module", "class", "lambda", "layer"],
+)
 def test_what_is_no_state_is_not_named(value):
     attributes, arrays = callback_state.state_of(Own(value), "attribute-0")
     assert attributes == {"_model": None}
