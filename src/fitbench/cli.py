@@ -103,10 +103,10 @@ def init(
 
 @app.command(context_settings=HYDRA, add_help_option=False)
 def train(context: typer.Context) -> None:
-    """Train one run, or with -m a sweep: fitbench train model=mlp training.epochs=5. Every Hydra flag but
-    --shell-completion works.
+    """Train one run, or with -m a sweep: fitbench train model=mlp training.epochs=5.
 
-    --dry-run prints the jobs, what is recorded of each, and the estimated time. It trains and writes nothing.
+    Every Hydra flag but --shell-completion works. --dry-run prints the jobs, what is recorded of each, and the
+    estimated time. It trains and writes nothing.
     """
     from fitbench.launch.command import DRY_RUN, dry_run, launch
 

@@ -126,4 +126,4 @@ def test_a_search_gives_its_trials_and_the_best_can_be_trained(trained, outputs,
     with pytest.raises(
         fitbench.RequestError, match=r"batch_size is \[8, 16\].*; choices are given in the first argument"
     ):
-        fitbench.search("model=softmax", {"training.batch_size": [8, 16]}, seed=[0, 1], **arguments)
+        fitbench.search("model=softmax", {"training.batch_size": [8, 16]}, **arguments)

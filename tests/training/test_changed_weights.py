@@ -81,7 +81,7 @@ def test_values_of_weights_that_nothing_has_changed_are_those_of_the_history(tra
     best = min(read_history(folder), key=lambda epoch: epoch["val_loss"])
     names = ("loss", "accuracy", "val_loss", "val_accuracy")
     recorded = [result["metrics"][name if name.startswith("val_") else f"train_{name}"] for name in names]
-    assert recorded == [best[name] for name in names]
+    assert recorded == pytest.approx([best[name] for name in names], rel=1e-7)
 
 
 def test_regularised_loss_is_evaluated_with_its_penalty(trained):
