@@ -123,7 +123,7 @@ def test_a_search_gives_its_trials_and_the_best_can_be_trained(trained, outputs,
     pd.testing.assert_frame_equal(again, trials)
     with pytest.raises(fitbench.RequestError, match="there is nothing to search"):
         fitbench.search(data="digits", outputs=outputs)
-    with pytest.raises(
-        fitbench.RequestError, match=r"batch_size is \[8, 16\].*; choices are given in the first argument"
-    ):
-        fitbench.search("model=softmax", {"training.batch_size": [8, 16]}, **arguments)
+    rates = {"optimizer.learning_rate": [0.1, 0.2]}
+    for first, message in ((rates, r"batch_size is \[8, 16\]"), ("model=softmax", "there is nothing to search")):
+        with pytest.raises(fitbench.RequestError, match=f"{message}.*; choices are given in the first argument"):
+            fitbench.search(first, {"training.batch_size": [8, 16]}, **arguments)

@@ -83,7 +83,8 @@ def search(
             try:
                 run_search([*(f"--config-dir={folder}" for folder in request.folders), *words], ended.append)
             except RequestError as error:
-                if any(str(error).startswith(f"{key} is ") for key in _misplaced(overrides)):
+                misplaced = [f"{key} is " for key in _misplaced(overrides)]
+                if misplaced and str(error).startswith(("there is nothing to search", *misplaced)):
                     raise RequestError(f"{error}; choices are given in the first argument, the space") from error
                 raise
     return _frame(ended[0])
