@@ -141,8 +141,7 @@ def find(groups: Sequence[Group], wanted: str) -> int:
     """The position of the group that a person names.
 
     It is named by its values in the order of the keys, as in 'mlp,adam', or by some of them with names of the keys
-    that `find_column` knows, as in 'model.name=mlp' or 'model=mlp'. A number may be written in any way,
-    as 0.20 for 0.2.
+    that `find_column` knows, as in 'model.name=mlp' or 'model=mlp'. A number may be written in any way: 0.20 is 0.2.
 
     Raises:
         RequestError: no group or several fit, or a name is that of no key; the message names what there is.

@@ -128,6 +128,14 @@ class Composer:
         self.composed: dict[tuple[str, ...], DictConfig] = {}
         self.parsed: dict[str, Override] = {}
 
+    def refusal(self, overrides: Sequence[str]) -> str | None:
+        """What `configuration` says is wrong with overrides; None if nothing is."""
+        try:
+            self.configuration(overrides)
+        except RequestError as error:
+            return str(error)
+        return None
+
     def configuration(self, overrides: Sequence[str], of_several: bool = True) -> Config:
         """Return the configuration of `fitbench train OVERRIDES`.
 

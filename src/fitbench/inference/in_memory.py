@@ -55,6 +55,8 @@ def inputs_in_memory(x: Any, reader: Reader) -> np.ndarray:
         found, errors = _rows(x, inputs, reader.result)
     elif inputs.kind == IMAGES:
         found, errors = _images(_array(x), inputs, reader.max_value), {}
+        if reader.max_value is None and (note := note_on_dark(found, X)):
+            write_note(note)
     else:
         found, errors = _numbers(x, inputs, reader.result)
     if errors:
@@ -165,22 +167,13 @@ def _images(array: np.ndarray, inputs: Inputs, max_value: float | None) -> np.nd
         raise DataError(f"{X}: an array of {array.dtype} {array.shape}; expected images of numbers [N, {sides}]")
     white = max_value or 255
     if images.dtype == np.uint8 and white == 255:
-        _say_dark(images, max_value)
         return images
     low, high = (images.min().item(), images.max().item()) if images.size else (0, 0)
     if not (low >= 0 and high <= white):  # also of NaN
         raise DataError(f"{X} holds values from {low:g} to {high:g}; pixels of this run are from 0 to {white:g}")
     if max_value is None and (images != np.rint(images)).any():
         raise DataError(f"{X} holds fractions, up to {high:g}; pixels of this run are whole numbers from 0 to 255")
-    pixels = np.rint(images * np.float64(255 / white)).astype(np.uint8)
-    _say_dark(pixels, max_value)
-    return pixels
-
-
-def _say_dark(pixels: np.ndarray, max_value: float | None) -> None:
-    """Write a note if images are very dark, unless the run states the value of white."""
-    if max_value is None and (note := note_on_dark(pixels, X)):
-        write_note(note)
+    return np.rint(images * np.float64(255 / white)).astype(np.uint8)
 
 
 def _numbers(x: Any, inputs: Inputs, result: dict[str, Any]) -> tuple[np.ndarray, dict[int, str]]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fitbench.analysis import scores
 from fitbench.analysis.drawings import DRAWINGS, drawings_of
 from fitbench.analysis.frame import without_folder
@@ -90,18 +88,16 @@ def _confusion(of: Found) -> Part:
 def _worst(of: Found) -> Part:
     """How many mistakes there are, and the most confident: place, label, predicted class and probability, or None."""
     labels, probabilities = of.predictions.targets, of.predictions.outputs
+    predicted, classified = scores.predicted(probabilities), scores.classified(probabilities)
     wrong = scores.mistakes(labels, probabilities)
+    places = of.predictions.places
     rows = [
-        (int(of.predictions.places[i]), int(labels[i]), *_answer(probabilities[i])) for i in wrong[:MISTAKES].tolist()
+        (int(places[i]), int(labels[i]), int(predicted[i]), round(float(probabilities[i].max()), 4))
+        if classified[i]
+        else (int(places[i]), int(labels[i]), None, None)
+        for i in wrong[:MISTAKES]
     ]
     return {"count": len(wrong), "examples": len(labels), "place": of.predictions.place_name, "worst": rows}
-
-
-def _answer(probabilities: np.ndarray) -> tuple[int, float] | tuple[None, None]:
-    """The predicted class and its probability, for the probabilities of one example; None where one is NaN."""
-    if np.isnan(probabilities).any():
-        return None, None
-    return int(probabilities.argmax()), round(float(probabilities.max()), 4)
 
 
 # -- values and labels ------------------------------------------------------------------------------------------------

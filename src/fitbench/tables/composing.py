@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from fitbench import metrics, user_metrics
@@ -30,7 +30,7 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
         try:
             config = composer.configuration([*table.overrides_of(row), f"study={table.study}", *fold])
         except RequestError as error:
-            place = "overrides" if str(error) == _refusal(composer, table.overrides) else f"row {row.label!r}"
+            place = "overrides" if str(error) == composer.refusal(table.overrides) else f"row {row.label!r}"
             raise RequestError(f"{table.folder / FILE}: {place}: {error}") from error
         with located(f"{table.folder / FILE}: row {row.label!r}"):
             for measure in table.measures_of(row.label):
@@ -42,15 +42,6 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
     with located(str(table.folder / FILE)):
         explaining.check_configurations(table, composed)
     return composed
-
-
-def _refusal(composer: Composer, overrides: Sequence[str]) -> str | None:
-    """What is wrong with overrides without those of a row; None if nothing is."""
-    try:
-        composer.configuration(overrides)
-    except RequestError as error:
-        return str(error)
-    return None
 
 
 def _check_cells(table: Table, configurations: Mapping[str, Config]) -> None:

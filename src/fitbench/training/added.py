@@ -99,10 +99,7 @@ def _same_data(config: Config, result: dict[str, Any], names: list[str]) -> Data
 
 
 def _of_history(
-    measured: Measures,
-    folder: Path,
-    names: list[str],
-    result: Mapping[str, Any],
+    measured: Measures, folder: Path, names: list[str], result: Mapping[str, Any]
 ) -> dict[str, float | None]:
     """What the history has of these metrics in the epoch whose weights the model has.
 

@@ -84,11 +84,10 @@ def restored(attributes: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
     values: dict[str, Any] = {}
     left_out: dict[str, str] = {}
     for name, value in attributes.items():
-        match value:
-            case {"$left_out": str(kind)}:
-                left_out[name] = kind
-            case _:
-                values[name] = _decoded(value, arrays)
+        if isinstance(value, dict) and LEFT_OUT in value:
+            left_out[name] = value[LEFT_OUT]
+        else:
+            values[name] = _decoded(value, arrays)
     return values, left_out
 
 
@@ -142,11 +141,10 @@ def _decoded(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
         return [_decoded(item, arrays) for item in value]
     if not isinstance(value, dict):
         return value
-    match value:
-        case {"$array": str(name)}:
-            return arrays[name].copy()  # the callback may change it
-        case {"$tuple": list(items)}:
-            return tuple(_decoded(item, arrays) for item in items)
-        case {"$dict": list(items)}:
-            return {_decoded(key, arrays): _decoded(item, arrays) for key, item in items}
+    if ARRAY in value:
+        return arrays[value[ARRAY]].copy()  # the callback may change it
+    if TUPLE in value:
+        return tuple(_decoded(item, arrays) for item in value[TUPLE])
+    if DICT in value:
+        return {_decoded(key, arrays): _decoded(item, arrays) for key, item in value[DICT]}
     return {key: _decoded(item, arrays) for key, item in value.items()}

@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from omegaconf import DictConfig, open_dict
-
-from fitbench.composition import Composer, by_folder, configuration_of, names_parent, quoted
+from fitbench.composition import Composer, by_folder, names_parent, quoted
 from fitbench.config import Config
 from fitbench.data.loading import load
 from fitbench.errors import RequestError
@@ -55,7 +53,7 @@ def read_request(arguments: Sequence[str]) -> Request:
         fixed = [*fixed, *of_folds]
         composed = composer.composed_with([*fixed, *of_search])
     space = read_space(varied, settings.space, settings.when, composer, fixed)
-    common = _first(composer, composed, fixed, space)
+    common = _first(composer, fixed, space)
     if common.force:
         raise RequestError("force=true: a search takes recorded results; leave it out, or give another study=NAME")
     wanted = objectives(settings, common, _task(common))
@@ -70,7 +68,7 @@ def read_request(arguments: Sequence[str]) -> Request:
     return Request(settings, space, common.model_copy(update={"study": study}), recipe, config_dirs)
 
 
-def _first(composer: Composer, composed: DictConfig, fixed: Sequence[str], space: Space) -> Config:
+def _first(composer: Composer, fixed: Sequence[str], space: Space) -> Config:
     """The configuration of the first trial that is tried out.
 
     The fixed overrides alone may be none that can be trained: a default, such as that of `model`, need not fit the data
@@ -84,14 +82,8 @@ def _first(composer: Composer, composed: DictConfig, fixed: Sequence[str], space
         with _with_choices(space, probe):
             return composer.configuration([*fixed, *space.overrides(probe)])
     except RequestError as error:
-        with open_dict(composed):
-            del composed["search"]
-        try:
-            configuration_of(composed, of_several=True)
-        except RequestError as of_fixed:
-            if str(error.__cause__) == str(of_fixed):
-                raise of_fixed from None
-        raise
+        refusal = composer.refusal(fixed)
+        raise (RequestError(refusal) if refusal == str(error.__cause__) else error) from error.__cause__
 
 
 def _task(config: Config) -> Task:
