@@ -138,8 +138,8 @@ def _overrides_first(arguments: list[str]) -> list[str]:
         raise RequestError(f"{error}; fitbench train --hydra-help lists the options") from error
     if parsed.shell_completion:  # its script calls this program without the command train
         raise RequestError(
-            "--shell-completion: Hydra can complete no command of fitbench; fitbench train --help lists the keys and "
-            "the choices"
+            "--shell-completion: the completion of Hydra does not work with fitbench; fitbench train --help lists the "
+            "keys and the choices"
         )
     for word in others:
         if word.startswith("-"):
