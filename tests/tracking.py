@@ -12,6 +12,27 @@ import pytest
 Points = dict[str, list[tuple[int, float]]]  # (step, value) of each name, in the order in which they were written
 
 
+BREAKS = """
+from pathlib import Path
+import keras
+
+class Break(keras.callbacks.Callback):
+    # puts a file in the place of the folder of a tracker, in which nothing can be written then
+
+    def on_train_end(self, logs=None):
+        board = Path("board")
+        if board.is_dir():
+            board.rename("board-before")
+            board.touch()
+"""
+BREAKING = "+training.callbacks.end={_target_: breaking_run.Break}"
+
+
+def breaking_run(folder: Path) -> None:
+    """Write the module of the callback `BREAKING`: when a run ends, its tracker with the folder board fails."""
+    (folder / "breaking_run.py").write_text(BREAKS)
+
+
 @contextmanager
 def alone(folder: Path, mlflow_database: Path) -> Iterator[Path]:
     """Make a folder the current one, in which MLflow has a copy of an empty database, and let W&B be offline."""

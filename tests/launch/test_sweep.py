@@ -28,6 +28,7 @@ from fitbench.record.result import write_result
 from fitbench.training import backend
 
 from ..run_folders import SCHEMA_2
+from ..tracking import BREAKING, breaking_run
 from .recorded import attempts, folders_of, record
 
 pytestmark = pytest.mark.usefixtures("process_state_restored")
@@ -87,19 +88,6 @@ def has_epochs(study: Path, part: str, epochs: int) -> Callable[[], bool]:
 
 # -- trackers ---------------------------------------------------------------------------------------------------------
 
-BREAKS = """
-from pathlib import Path
-import keras
-
-class Break(keras.callbacks.Callback):
-    # puts a file in the place of the folder of a tracker, in which nothing can be written then
-
-    def on_train_end(self, logs=None):
-        board = Path("board")
-        if board.is_dir():
-            board.rename("board-before")
-            board.touch()
-"""
 LOGGED = ("-m", *QUICK, "model=softmax", "seed=0,1,2", "outputs=out", "study=s", "logger=tensorboard",
           "logger.tensorboard.folder=board")  # fmt: skip
 
@@ -107,11 +95,10 @@ LOGGED = ("-m", *QUICK, "model=softmax", "seed=0,1,2", "outputs=out", "study=s",
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_runs_that_begin_after_their_tracker_has_failed_go_on_without_it(tmp_path, monkeypatch, capfd, workers):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "breaking_run.py").write_text(BREAKS)
+    breaking_run(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
-    callback = "+training.callbacks.end={_target_: breaking_run.Break}"
-    assert launch([*LOGGED, callback, f"workers={workers}"]) == 0
+    assert launch([*LOGGED, BREAKING, f"workers={workers}"]) == 0
     folders = folders_of(tmp_path / "out" / "s")
     assert [state_of(folder) for folder in folders] == [State.finished] * 3
     notes = [line for line in capfd.readouterr().err.splitlines() if "goes on without it" in line]

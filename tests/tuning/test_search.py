@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from fitbench.config import Backend, Config
 from fitbench.data.loading import load
 from fitbench.data.split import split
-from fitbench.errors import FitbenchError
+from fitbench.errors import FitbenchError, RequestError
 from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.history import append_history, read_history
 from fitbench.record.reading import read_result
@@ -24,6 +24,7 @@ from fitbench.training import backend
 from fitbench.training.run import train
 
 from ..launch.recorded import attempts, record
+from ..tracking import BREAKING, breaking_run
 from .conftest import Found, search_with, sharing
 
 # State of every kind: dropout, momentum, early stopping that has something to remember.
@@ -276,6 +277,26 @@ def test_search_whose_trials_all_fail_stops_and_says_why(search, own_model):
     ):
         search(*words, "training.epochs=1")
     assert search.left.states() == ["failed", "failed"]
+
+
+LOGGED = ("training.epochs=1", "search.trials=3", "optimizer.learning_rate=tag(log,interval(1e-3,1e-1))",
+          "logger=tensorboard", "logger.tensorboard.folder=board")  # fmt: skip
+
+
+def test_trials_that_begin_after_their_tracker_has_failed_go_on_without_it(search, monkeypatch, capsys):
+    breaking_run(Path())
+    monkeypatch.syspath_prepend(str(Path().absolute()))
+    found = search(*LOGGED, BREAKING, "search.max_failures=1")
+    assert found.states() == ["finished"] * 3
+    assert f"{found.run(2).name} goes on without it" in " ".join(capsys.readouterr().err.split())
+    assert search(*LOGGED, BREAKING).states() == ["finished"] * 3  # nothing is left to train, and none is asked
+
+
+def test_search_whose_tracker_fails_at_its_launch_is_refused_and_leaves_nothing(search):
+    Path("board").touch()
+    with pytest.raises(RequestError, match=r"^board.*; nothing was trained\. Start without logger=NAME"):
+        search(*LOGGED)
+    assert not Path("outputs").exists()
 
 
 def test_diverging_trial_is_recorded_as_failed(search):

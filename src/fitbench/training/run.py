@@ -45,7 +45,7 @@ def train(
         folder: of the run.
         trial: the trial of a search that the run is of.
         needs_trackers: whether the run is refused if a tracker of `logger` does not answer at its beginning. A run of a
-            sweep goes on without it: the sweep has asked before its first run.
+            sweep or search goes on without it: these have asked before their first run.
 
     Returns:
         the result, as result.json holds it; None if the trial was pruned.

@@ -16,15 +16,16 @@ from fitbench.errors import FitbenchError
 from fitbench.launch.job import cannot_write
 from fitbench.launch.signals import Terminated, status_of, terminable
 from fitbench.launch.workers import Lost, share
-from fitbench.record.folder import State, state_of
+from fitbench.record.folder import State, folder_of, state_of
 from fitbench.record.reading import has_test_part, read_result
 from fitbench.record.trash import in_trash_of
 from fitbench.stderr import write_note
+from fitbench.trackers.opening import check_answers
 from fitbench.tuning import folds
 from fitbench.tuning.progress import SearchProgress
 from fitbench.tuning.record import write_record
 from fitbench.tuning.request import Request, read_request
-from fitbench.tuning.study import Study, open_study
+from fitbench.tuning.study import Study, open_study, recorded_trials, trials_wanted
 from fitbench.tuning.summary import ON_ALL, print_summary, train_commands
 from fitbench.tuning.trial import work
 
@@ -80,6 +81,7 @@ def run_search(arguments: list[str], report: Callable[[Conclusion], None]) -> No
     """
     stop_clock()
     request = read_request(arguments)
+    _check_trackers(request)
     study = open_study(request.settings, request.space, request.config, request.recipe.objectives)
     if not notebook.is_kernel():  # whose cell has the study in its result
         write_note(f"study {request.config.study} in {study.folder}")
@@ -94,6 +96,21 @@ def run_search(arguments: list[str], report: Callable[[Conclusion], None]) -> No
                 _share(study, [*arguments, *pins], request.config.workers)
     finally:
         report(_conclude(study, request))
+
+
+def _check_trackers(request: Request) -> None:
+    """Refuse a search that lacks trials and whose trackers do not answer now. Those that fail later end no trial.
+
+    Raises:
+        RequestError: one does not answer, is not installed, or lacks a setting.
+    """
+    if request.config.logger is None:
+        return
+    settings, space, config = request.settings, request.space, request.config
+    known = settings.storage is None  # a database is not asked how many trials there are
+    trials = recorded_trials(settings, space, config, request.recipe.objectives) if known else []
+    if sum(trial.state.is_finished() for trial in trials) < trials_wanted(settings, space):
+        check_answers(config, folder_of(config))
 
 
 def _conclude(study: Study, request: Request) -> Conclusion:

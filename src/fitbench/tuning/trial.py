@@ -184,7 +184,7 @@ def _result(config: Config, number: int, judge: _Judge) -> dict[str, Any] | None
             from fitbench.training.run import Trial, train
 
             with logged(folder):
-                return train(config, folder, Trial(number, judge))
+                return train(config, folder, Trial(number, judge), needs_trackers=False)
         except Claimed:
             while state_of(folder) is State.running:
                 time.sleep(WAIT_SECONDS)
