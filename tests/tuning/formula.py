@@ -61,7 +61,7 @@ def infos(config: Config) -> dict[str, Any]:
     return {name: replace(metric, definition=metric.definition or name).info() for name, metric in described.items()}
 
 
-def train(config: Config, folder: Path, trial: Trial) -> dict[str, Any] | None:
+def train(config: Config, folder: Path, trial: Trial, needs_trackers: bool = True) -> dict[str, Any] | None:
     """As `fitbench.training.run.train`. A model named `fails` fails."""
     folder.mkdir(parents=True, exist_ok=True)
     with claim(folder):

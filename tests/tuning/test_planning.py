@@ -87,6 +87,14 @@ def test_grid_has_as_many_trials_as_the_space(dry_run):
     assert dry_run("model=softmax,mlp", "seed=3", "search.sampler=grid")[-2] == "2 trials: 2 new"
 
 
+def test_more_trials_than_configurations_are_said_to_repeat(dry_run, capsys):
+    text = "the space has 2 configurations and search.trials is 3: trials of the same configuration take its recorded"
+    assert [line for line in dry_run("model=softmax,mlp", "search.trials=3") if line.startswith(text)]
+    assert not any("configuration" in line for line in dry_run("model=softmax,mlp", "search.trials=2"))
+    command([*COMMON, "model=softmax,mlp", "search.trials=3"])
+    assert text in " ".join(capsys.readouterr().err.split())
+
+
 def test_other_search_of_the_same_name_is_refused(dry_run, tree):
     command([*COMMON, *SPACE, "search.trials=1"])
     before = tree()

@@ -42,7 +42,8 @@ def print_plan(arguments: list[str]) -> None:
     wanted = trials_wanted(request.settings, request.space)
     counts = Counter(trial["state"] for trial in trials)
     to_come = max(wanted - sum(counts[state] for state in ENDED), 0)
-    notes = [*_settings(request), _counts_text(counts, wanted), _time(request, trials, to_come)]
+    counted_trials = _counts_text(counts, wanted)
+    notes = [*_settings(request), *filter(None, [request.repetition]), counted_trials, _time(request, trials, to_come)]
     title = f"{folder}: {'a search that has begun' if trials else 'a new search'}"
     table = Table(title, _columns(request.space.described()), [Note(text, style="") for text in notes])
     print_tables(console(), [table])

@@ -15,11 +15,12 @@ from fitbench.data.loading import load
 from fitbench.errors import RequestError
 from fitbench.launch.workers import threads_per_worker
 from fitbench.tasks import Task, task_of
+from fitbench.text import counted
 from fitbench.tuning import folds
 from fitbench.tuning.identity import identity
 from fitbench.tuning.objectives import check_trial, objectives
 from fitbench.tuning.pruning import pruner
-from fitbench.tuning.settings import Settings, read_settings
+from fitbench.tuning.settings import Sampler, Settings, read_settings
 from fitbench.tuning.space import Params, Space
 from fitbench.tuning.space_syntax import read_space
 from fitbench.tuning.trial import Recipe
@@ -34,6 +35,17 @@ class Request:
     config: Config
     recipe: Recipe
     config_dirs: list[str]
+
+    @property
+    def repetition(self) -> str:
+        """What is said where there are more trials than configurations; '' where there are not, or may be."""
+        number, trials = self.space.configurations(), self.settings.trials
+        if number is None or number >= trials or self.settings.sampler is Sampler.grid:
+            return ""
+        return (
+            f"the space has {counted(number, 'configuration')} and search.trials is {trials}: trials of the same "
+            "configuration take its recorded result. search.sampler=grid tries each choice once"
+        )
 
 
 def read_request(arguments: Sequence[str]) -> Request:

@@ -85,7 +85,7 @@ def run_search(arguments: list[str], report: Callable[[Conclusion], None]) -> No
     study = open_study(request.settings, request.space, request.config, request.recipe.objectives)
     if not notebook.is_kernel():  # whose cell has the study in its result
         write_note(f"study {request.config.study} in {study.folder}")
-    if text := in_trash_of(study.folder):
+    for text in filter(None, (request.repetition, in_trash_of(study.folder))):
         write_note(text)
     try:
         with terminable(), SearchProgress(study, request.config.progress):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -119,6 +120,12 @@ class Space:
     def described(self) -> dict[str, dict[str, Any]]:
         """The space as JSON, by name."""
         return {parameter.name: parameter.described() for parameter in self.parameters}
+
+    def configurations(self) -> int | None:
+        """How many different configurations it has at most; None if a parameter has an interval."""
+        values = [_values(parameter.distribution) for parameter in self.parameters]
+        listed = [each for each in values if each is not None]
+        return math.prod(map(len, listed)) if len(listed) == len(values) else None
 
     def grid(self) -> dict[str, list[CategoricalChoiceType]]:
         """All values of each parameter.
