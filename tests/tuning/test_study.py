@@ -610,7 +610,7 @@ def test_search_gives_up_when_trial_after_trial_fails(search, models):
 def test_run_of_the_trial_that_cannot_have_the_objective_fails_it(search, monkeypatch):
     train = formula.train
 
-    def without(config: Config, folder: Path, trial: Any) -> Any:
+    def without(config: Config, folder: Path, trial: Any, **options: bool) -> Any:
         result = train(config, folder, trial)
         result["metrics"]["val_accuracy"] = None
         return result
@@ -882,7 +882,7 @@ def test_what_another_process_said_of_a_trial_stays(opened):
 def test_trial_waits_for_its_run_where_another_process_trains_it(search, monkeypatch):
     train, waited = formula.train, []
 
-    def elsewhere(config: Config, folder: Path, trial: Any) -> Any:
+    def elsewhere(config: Config, folder: Path, trial: Any, **options: bool) -> Any:
         if not waited:
             (folder / "claim.json").write_text(json.dumps(_self()))
             raise Claimed(str(folder))
