@@ -9,9 +9,9 @@ import pytest
 
 def _has_packages() -> bool:
     found = shutil.which("kpsewhich") and subprocess.run(
-        ["kpsewhich", "siunitx.sty", "booktabs.sty"], check=False, capture_output=True, text=True
+        ["kpsewhich", "siunitx.sty", "booktabs.sty", "longtable.sty"], check=False, capture_output=True, text=True
     )
-    return bool(found) and len(found.stdout.split()) == 2
+    return bool(found) and len(found.stdout.split()) == 3
 
 
 needs_latex = pytest.mark.skipif(
@@ -27,7 +27,7 @@ def compiled(folder: Path, *tables: str) -> str | None:
         (folder / f"table{number}.tex").write_text(text, encoding="utf-8")
         inputs += f"\\input{{table{number}}}"
     (folder / "paper.tex").write_text(
-        f"\\documentclass[landscape]{{article}}\\usepackage{{booktabs,graphicx,siunitx}}\\begin{{document}}{inputs}\\end{{document}}"
+        f"\\documentclass[landscape]{{article}}\\usepackage{{array,booktabs,graphicx,longtable,siunitx}}\\begin{{document}}{inputs}\\end{{document}}"
     )
     process = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper"],

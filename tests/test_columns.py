@@ -243,7 +243,7 @@ def test_every_character_that_is_spelled_compiles(tmp_path):
 
 def test_latex_has_a_table_for_each_and_names_the_packages_once():
     text = latex([Table("50%", COLUMNS, [Note("One."), Note("Two.")]), Table("", COLUMNS)])
-    assert text.count(r"\usepackage{booktabs,graphicx,siunitx}") == 1
+    assert text.count(r"\usepackage{array,booktabs,graphicx,longtable,siunitx}") == 1
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") == text.count(r"\bottomrule") == 2
     assert r"\caption{50\%}" in text
     assert text.count(r"\caption") == 1
@@ -262,7 +262,7 @@ def test_latex_aligns_columns_of_numbers_at_the_point():
     cells = ["0.9058 ± 0.0029", "12.5", "-", ""]
     text = latex([Table("", [Column("a_b", cells), Column("n", ["12,345", "7", "+1", "-2.5"])])])
     assert r"S[table-format=2.4, table-space-text-post={\,$\pm$\,0.0029}]" in text
-    assert "S[table-format=+5.1, group-digits=integer, group-minimum-digits=4]" in text
+    assert "S[table-format=-5.1, group-digits=integer, group-minimum-digits=4]" in text
     assert r"  {a\_b} & {n} \\" in text
     assert [line.strip() for line in text.split("\\midrule\n")[1].splitlines()[:4]] == [
         r"0.9058 {\,$\pm$\,0.0029} & 12345 \\",

@@ -486,6 +486,9 @@ def table(
         bool, flag("--check", help="train one seed of each row anew, apart from the others, and compare the values")
     ] = False,
     anew: Annotated[bool, flag("--anew", help="leave out the runs of results.csv; --run trains them too")] = False,
+    columns: Annotated[
+        str | None, typer.Option(help="columns behind the labels, separated by commas, as claimed,measured,verdict")
+    ] = None,
     format: Annotated[str, typer.Option(help="table, markdown, latex, html, csv or json")] = "table",
     no_caption: Annotated[bool, flag("--no-caption", help="leave out the title")] = False,
     no_notes: Annotated[bool, flag("--no-notes", help="leave out what stands below the table")] = False,
@@ -495,11 +498,12 @@ def table(
     Runs that have no folder in --outputs are taken from results.csv beside table.yaml. --check records its runs in the
     study STUDY-check; its exit status is 1 if a value differs by more than the tolerance.
     """
+    from fitbench.tables.rendering import Look
     from fitbench.tables.table import table as show_table
 
     asked = {"run": run, "write": write, "dry_run": dry_run, "check": check, "anew": anew}
-    look = {"caption": not no_caption, "notes": not no_notes}
-    status = show_table(experiment, rows, seeds, outputs, format, context.args, config_dir or (), **asked, **look)
+    look = Look(not no_caption, not no_notes, None if columns is None else tuple(map(str.strip, columns.split(","))))
+    status = show_table(experiment, rows, seeds, outputs, format, context.args, config_dir or (), look, **asked)
     raise typer.Exit(status)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
+from math import ceil
 
-from fitbench.columns import Column, Mark, Table, visible
+from fitbench.columns import Column, Mark, Table, fitting, visible
 from fitbench.text import clean, sentences
 
-PACKAGES = "% \\usepackage{booktabs,graphicx,siunitx}, and textcomp where LaTeX is older than 2020\n"
+PACKAGES = "% \\usepackage{array,booktabs,graphicx,longtable,siunitx}, and textcomp where LaTeX is older than 2020\n"
 # What S columns need. A deviation is text behind its number: as an uncertainty in such a column, siunitx 3.2 sets it
 # with a gap, and half of it in bold.
 SETUP = "detect-weight, retain-explicit-plus, group-digits=none, group-separator={,}, table-align-text-after=false"
@@ -24,6 +26,12 @@ TEX = {
     "\N{LEFT DOUBLE QUOTATION MARK}": "``", "\N{RIGHT DOUBLE QUOTATION MARK}": "''",
 }  # fmt: skip
 FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{"  # a wide table becomes smaller
+LINES = 45  # lines of a table that a page has room for; one with more is a longtable
+PAGE = 100  # characters of a line in the smallest letters that are easy to read; columns beyond are left out
+FOLDED = 22  # characters of a line of a folded column
+EM = 0.5  # of an average character
+LINE, BETWEEN = 345, 12  # points: a line of the class article, and what is between two columns
+SIZES = {"normalsize": 5.0, "small": 4.6, "footnotesize": 4.2, "scriptsize": 3.8, "tiny": 3.4}  # points of a character
 GREEK = {
     chr(first + place): rf"$\{name}$"
     for first, names in (
@@ -43,24 +51,69 @@ def latex(tables: Sequence[Table]) -> str:
 
 
 def latex_table(table: Table) -> str:
-    """One table environment, no wider than the text, with every column that people see.
+    """One table, with the columns that people see.
 
-    Columns of numbers are aligned at the point.
+    Columns of numbers are aligned at the point, and long texts go on in the next line. A table of up to `LINES`
+    lines is a table environment, no wider than the text. A longer one is a longtable, in letters that are as small as
+    its width demands. The columns that a page has no room for are left out as in a terminal; a comment names them.
     """
-    made = [_Cells(column) for column in visible(table.columns)]
-    caption, notes = table.title, [note.text for note in table.notes]
+    kept, dropped = fitting(visible(table.columns), PAGE)
+    made = [_Cells(column) for column in kept]
     rows = list(map(_row, zip(*(each.cells for each in made), strict=True)))
-    body = "  \\addlinespace\n".join(map("".join, table.groups(rows)))
+    parts = _Parts(
+        preamble=f"{{@{{}}{''.join(each.alignment for each in made)}@{{}}}}\n",
+        setup=f"  \\sisetup{{{SETUP}}}\n" if any(each.numbers for each in made) else "",
+        caption=f"  \\caption{{{tex(table.title)}}}" if table.title else "",
+        head=f"  \\toprule\n{_spanning([each.column.over for each in made])}"
+        f"{_row([each.head for each in made])}  \\midrule\n",
+        body="  \\addlinespace\n".join(map("".join, table.groups(rows))),
+        notes=f"\\raggedright\\footnotesize {tex(sentences([note.text for note in table.notes]))}" * bool(table.notes),
+    )
+    lines = sum(map(max, zip(*(each.lines for each in made), strict=True)))
+    left_out = ", ".join(clean(column.head) for column in reversed(dropped))
+    comment = f"% A page has no room for: {left_out}\n" * bool(dropped)
+    return comment + (_floating(parts) if lines <= LINES else _long(parts, _size(made)))
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The LaTeX of a table: the columns, what siunitx needs, the caption, the heads, the rows, and what is below."""
+
+    preamble: str
+    setup: str
+    caption: str
+    head: str
+    body: str
+    notes: str
+
+
+def _floating(parts: _Parts) -> str:
     return (
         "\\begin{table}\n  \\centering\n"
-        + (f"  \\caption{{{tex(caption)}}}\n" if caption else "")
-        + (f"  \\sisetup{{{SETUP}}}\n" if any(each.numbers for each in made) else "")
-        + f"  {FITTED}\\begin{{tabular}}{{@{{}}{''.join(each.alignment for each in made)}@{{}}}}\n  \\toprule\n"
-        + _spanning([each.column.over for each in made])
-        + f"{_row([each.head for each in made])}  \\midrule\n{body}  \\bottomrule\n  \\end{{tabular}}}}\n"
-        + (f"\n  \\medskip\\raggedright\\footnotesize {tex(sentences(notes))}\n" if notes else "")
+        + f"{parts.caption}\n" * bool(parts.caption)
+        + f"{parts.setup}  {FITTED}\\begin{{tabular}}{parts.preamble}{parts.head}{parts.body}"
+        + "  \\bottomrule\n  \\end{tabular}}\n"
+        + f"\n  \\medskip{parts.notes}\n" * bool(parts.notes)
         + "\\end{table}\n"
     )
+
+
+def _long(parts: _Parts, size: str) -> str:
+    """The heads stand on every page, and the rule below the rows of each."""
+    return (
+        f"{{\\{size}\n{parts.setup}\\begin{{longtable}}{parts.preamble}"
+        + f"{parts.caption} \\\\\n" * bool(parts.caption)
+        + f"{parts.head}  \\endfirsthead\n{parts.head}  \\endhead\n  \\bottomrule\n  \\endfoot\n"
+        + f"{parts.body}\\end{{longtable}}}}\n"
+        + f"{{{parts.notes}\\par}}\n" * bool(parts.notes)
+    )
+
+
+def _size(made: Sequence[_Cells]) -> str:
+    """The largest size of letters in which a line has room for these columns; else the smallest."""
+    room = LINE - BETWEEN * (len(made) - 1)
+    characters = sum(each.characters for each in made)
+    return next((size for size, width in SIZES.items() if characters * width <= room), list(SIZES)[-1])
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -95,6 +148,8 @@ class _Cells:
         column: the column.
         numbers: whether it is an S column of siunitx, because its cells are numbers, with deviations or without.
         alignment: for the preamble of the table.
+        characters: those of its longest line.
+        lines: how many lines each cell takes.
         head, cells: LaTeX code.
     """
 
@@ -106,6 +161,9 @@ class _Cells:
         numbers = [number for number in found if number is not None]
         self.numbers = column.right and bool(numbers) and texts <= _NO_NUMBERS
         self.head = _tex_cell(column.head)
+        self.characters = max(map(len, (column.head, *column.cells)))
+        folded = column.folded and self.characters > FOLDED
+        self.lines = [ceil(len(cell) / FOLDED) if folded and cell else 1 for cell in column.cells]
         signs = column.signs or [""] * len(column.cells)
         if self.numbers:
             behind = [_behind(number, sign) for number, sign in zip(found, signs, strict=True)]
@@ -116,6 +174,9 @@ class _Cells:
             ]
         else:
             self.alignment = "r" if column.right else "l"
+            if folded:
+                self.alignment = rf">{{\raggedright\arraybackslash}}p{{{EM * FOLDED:g}em}}"
+                self.characters = FOLDED
             self.cells = [_MARKED[mark].format(_tex_cell(cell)) + _sign(sign)
                           for cell, sign, mark in zip(column.cells, signs, marks, strict=True)]  # fmt: skip
 
@@ -124,7 +185,7 @@ def _s_column(numbers: Sequence[re.Match[str]], behind: str) -> str:
     """An S column of siunitx that has room for these numbers, and for this text behind them."""
     whole = max(len(number["whole"].replace(",", "")) for number in numbers)
     part = max(len(number["part"] or "") for number in numbers)
-    sign = "+" if any(number["sign"] for number in numbers) else ""
+    sign = max((number["sign"] for number in numbers), key=["", "+", "-"].index)  # - is wider in small letters
     options = f"table-format={sign}{whole}" + f".{part}" * bool(part)
     if any("," in number["whole"] for number in numbers):
         options += ", group-digits=integer, group-minimum-digits=4"

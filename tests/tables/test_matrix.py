@@ -27,7 +27,7 @@ def accuracy(matrix, matrix_outcomes):
 @pytest.fixture
 def plain(matrix, matrix_outcomes, capsys):
     """What a pipe gets, without titles and notes: the rows of each metric."""
-    rendering.print_table(matrix, matrix_outcomes, "table", caption=False, notes=False)
+    rendering.print_table(matrix, matrix_outcomes, "table", rendering.Look(caption=False, notes=False))
     tables = capsys.readouterr().out.split("\n\n")
     return [[re.split(r" {3,}", line.strip()) for line in table.strip().splitlines()] for table in tables]
 
@@ -188,8 +188,10 @@ def test_the_page_has_the_matrix_above_the_numbered_list(matrix, matrix_outcomes
 
 
 def test_title_and_notes_are_refused_where_there_are_none(matrix):
-    with pytest.raises(RequestError, match="--no-caption and --no-notes are for people's formats; --format is csv"):
-        show_table(str(matrix.folder), format="csv", notes=False)
+    with pytest.raises(
+        RequestError, match="--columns, --no-caption and --no-notes are for people's formats; --format is csv"
+    ):
+        show_table(str(matrix.folder), format="csv", look=rendering.Look(notes=False))
 
 
 def test_the_picture_has_a_cell_for_each_row_in_the_colour_of_its_verdict(matrix, matrix_outcomes, tmp_path):

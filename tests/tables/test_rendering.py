@@ -8,9 +8,11 @@ import re
 import pytest
 from rich.cells import cell_len
 
+from fitbench.errors import RequestError
 from fitbench.tables import rendering
 from fitbench.tables.cells import claimed, difference, mean_sd, seconds
 from fitbench.tables.reading import read
+from fitbench.tables.table import table as show_table
 
 from ..latex import compiled, needs_latex
 
@@ -75,7 +77,7 @@ def test_markdown_has_a_cell_for_each_column_and_shows_texts_as_they_are(nasty, 
 def test_latex_is_booktabs_with_as_many_cells_as_columns_and_nothing_to_execute(nasty, look):
     text = rendering.text(nasty, look(nasty), "latex")
     preamble = re.search(r"\\begin\{tabular\}\{@\{\}(.+?)@\{\}\}\n", text, re.DOTALL)[1]
-    columns = "".join(re.sub(r"S\[.*\]", "S", preamble).split())
+    columns = re.sub(r">\{.*?\}p\{.*?\}", "p", "".join(re.sub(r"S\[.*\]", "S", preamble).split()))
     body = text.split(r"\toprule")[1].split(r"\bottomrule")[0].replace(r"\midrule", "")
     rows = [row for row in body.split(r"\\") if row.strip()]
     assert len(rows) == 4
@@ -84,10 +86,10 @@ def test_latex_is_booktabs_with_as_many_cells_as_columns_and_nothing_to_execute(
     assert text.isascii() or "é" in text
     for name in ("table", "tabular"):
         assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}") == 1
-    plain = re.sub(r"\\.", "", text.split("\n", 1)[1])
+    plain = re.sub(r"\\.", "", text.split("\n", 2)[2])
     assert plain.count("{") == plain.count("}")
     assert plain.count("$") % 2 == 0
-    assert not re.search(r"(?<!\\)[#%_^~]", "".join(text.splitlines()[1:]))
+    assert not re.search(r"(?<!\\)[#%_^~]", "".join(line for line in text.splitlines() if line[0:1] != "%"))
 
 
 @needs_latex
@@ -96,6 +98,70 @@ def test_latex_compiles(nasty, look, matrix, matrix_outcomes, tmp_path):
     text = compiled(tmp_path, *texts)
     assert text is None or "inconclusive" in text
     assert text is None or "84.4 ± 0.1 =" in text
+
+
+LONG = "a network whose label takes more than a line"
+
+
+@pytest.fixture
+def many(define, look):
+    """A table of 50 rows, and what is measured of it: nothing."""
+    rows = [{"label": f"{LONG}, {i}", "claimed": "1.60", "overrides": ["model=softmax"]} for i in range(50)]
+    table = read(define(rows=rows))
+    return table, look(table)
+
+
+def test_latex_of_more_than_a_page_has_the_heads_on_each(many):
+    text = rendering.text(*many, "latex", rendering.Look(columns=("#", "claimed", "verdict")))
+    assert r"\begin{longtable}" in text
+    assert r"\begin{table}" not in text
+    assert text.split(r"\endfirsthead")[1].split(r"\endhead")[0].strip() in text.split(r"\endfirsthead")[0]
+    few = rendering.text(many[0], many[1][:10], "latex")
+    assert r"\begin{table}" in few
+    assert r"\begin{longtable}" not in few
+
+
+def test_latex_names_the_columns_that_a_page_has_no_room_for(many):
+    text = rendering.text(*many, "latex")
+    assert text.splitlines()[1] == ("% A page has no room for: parameters, difference, per run, 95% interval")
+    every = rendering.Look(columns=("claimed", "measured", "95% interval", "difference", "seeds", "per run"))
+    assert "% A page" not in rendering.text(*many, "latex", every)
+
+
+@needs_latex
+def test_latex_of_several_pages_compiles(many, tmp_path):
+    look = rendering.Look(columns=("#", "claimed", "measured", "difference", "verdict"))
+    text = compiled(tmp_path, rendering.text(*many, "latex", look))
+    assert text is None or text.count("verdict") > 1
+    assert text is None or " 50 " in text
+
+
+def test_columns_are_chosen_by_their_heads_behind_the_labels(small, look, capsys):
+    rendering.print_table(small, look(small), "table", rendering.Look(columns=("verdict", "claimed", "#")))
+    assert re.split(r" {3,}", capsys.readouterr().out.splitlines()[1].strip()) == ["#", "verdict", "claimed"]
+    rendering.print_table(small, look(small), "table")
+    assert "#" not in capsys.readouterr().out
+    text = rendering.text(small, look(small), "markdown", rendering.Look(columns=("verdict", "claimed")))
+    assert "|  | verdict | claimed |" in text
+    assert "95% interval of the mean" not in text
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "message"),
+    [
+        (("claim",), {}, "--columns: there is no column 'claim'; there are #, claimed, measured, 95% interval, "),
+        (("claimed",), {"check": True}, "leave it out with --check"),
+        (("claimed",), {"format": "csv"}, "--columns, --no-caption and --no-notes are for people's formats"),
+    ],
+)
+def test_a_wrong_choice_of_columns_is_refused(small, columns, options, message):
+    with pytest.raises(RequestError, match=re.escape(message)):
+        show_table(str(small.folder), look=rendering.Look(columns=columns), **options)
+
+
+def test_a_matrix_has_its_own_columns(matrix):
+    with pytest.raises(RequestError, match="--columns is for lists of rows"):
+        show_table(str(matrix.folder), look=rendering.Look(columns=("claimed",)))
 
 
 def test_html_shows_texts_as_they_are_and_loads_nothing(nasty, look):
@@ -111,7 +177,7 @@ def test_html_shows_texts_as_they_are_and_loads_nothing(nasty, look):
 def test_title_and_notes_can_be_left_out(small, look, format):
     title, rule = "A table", "The tolerance is"
     parts = {
-        (caption, notes): rendering.text(small, look(small), format, caption=caption, notes=notes)
+        (caption, notes): rendering.text(small, look(small), format, rendering.Look(caption, notes))
         for caption in (True, False)
         for notes in (True, False)
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fitbench.analysis.studies import OF_SCRIPTS
 from fitbench.errors import RequestError
+from fitbench.tables.rendering import EVERYTHING, Look
 from fitbench.tables.results_file import FILE
 
 
@@ -20,7 +21,6 @@ class Options:
         dry_run: print what `run` would launch, and write nothing.
         check: train one seed of each row anew, and compare it with the recorded value.
         anew: as if there were no results.csv.
-        caption, notes: whether the title stands above the table, and the notes below it, in a format for people.
     """
 
     run: bool = False
@@ -28,11 +28,9 @@ class Options:
     dry_run: bool = False
     check: bool = False
     anew: bool = False
-    caption: bool = True
-    notes: bool = True
 
     def refuse_contradictions(
-        self, format: str, rows: Sequence[str] | None, seeds: int | None, overrides: Sequence[str]
+        self, format: str, look: Look, rows: Sequence[str] | None, seeds: int | None, overrides: Sequence[str]
     ) -> None:
         """Refuse options that contradict each other, or those of `fitbench table` beside them.
 
@@ -56,8 +54,12 @@ class Options:
             ),
             (self.check and seeds is not None, "--check trains one seed of each row; leave out --seeds"),
             (
-                format in OF_SCRIPTS and not (self.caption and self.notes),
-                f"--no-caption and --no-notes are for people's formats; --format is {format}",
+                format in OF_SCRIPTS and look != EVERYTHING,
+                f"--columns, --no-caption and --no-notes are for people's formats; --format is {format}",
+            ),
+            (
+                look.columns is not None and (self.check or self.dry_run),
+                "--columns is for the table itself; leave it out with --check and --dry-run",
             ),
         ]
         for wrong, message in refused:

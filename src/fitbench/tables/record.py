@@ -59,7 +59,7 @@ def readme(table: Table, records: Sequence[Record]) -> str:
         table.about,
         f"{escaped(table.heading[0].upper() + table.heading[1:])}. {escaped(counts(results))}.",
         f"![the table]({MATRIX})\n\n{rendering.matrix_markdown(table, results)}" if table.matrix else "",
-        as_markdown(rendering.numbered(table, results)),
+        as_markdown(rendering.columns(table, results, numbered=True)),
         f"![claimed against measured]({PLOT})",
         escaped(rendering.rule(table, results)),
         "\n".join(f"- {escaped(remark)}" for remark in remarks(results)),

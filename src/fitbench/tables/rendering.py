@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fitbench import metrics
 from fitbench.analysis.statistics import Interval
 from fitbench.columns import Column, Note, as_csv, column, print_tables, records
 from fitbench.columns import Table as Printed
+from fitbench.errors import RequestError
 from fitbench.formats import DOCUMENTS
 from fitbench.markdown import markdown
 from fitbench.tables.cells import claimed, difference, ends, mean_sd, seconds
@@ -25,37 +26,43 @@ from fitbench.tables.verdict import FALSE_VERDICT_RATE
 from fitbench.text import clean, console, number
 
 
-def print_table(
-    table: Table, results: Sequence[Outcome], format: str, caption: bool = True, notes: bool = True
-) -> None:
-    """Print the table to stdout in one of `formats.FORMATS`; `caption` and `notes` as in `text`."""
+@dataclass(frozen=True)
+class Look:
+    """What people see of a table.
+
+    Attributes:
+        caption: whether the title stands above it.
+        notes: whether the counts, the remarks and the rule of the verdict stand below it.
+        columns: the heads of the columns behind the labels, in their order; None for all.
+    """
+
+    caption: bool = True
+    notes: bool = True
+    columns: tuple[str, ...] | None = None
+
+
+EVERYTHING = Look()
+
+
+def print_table(table: Table, results: Sequence[Outcome], format: str, look: Look = EVERYTHING) -> None:
+    """Print the table to stdout in one of `formats.FORMATS`."""
     out = console()
     if format == "table":
-        shown = columns(table, results)
-        print_tables(out, _printed(table, results, format, shown, caption, notes, bold=out.is_terminal))
+        print_tables(out, _printed(table, results, format, look, bold=out.is_terminal))
     else:
-        print(text(table, results, format, caption, notes), end="")
+        print(text(table, results, format, look), end="")
 
 
-def text(table: Table, results: Sequence[Outcome], format: str, caption: bool = True, notes: bool = True) -> str:
+def text(table: Table, results: Sequence[Outcome], format: str, look: Look = EVERYTHING) -> str:
     """The table in one of `formats.FORMATS` other than 'table', each with a line end behind the last line.
 
-    CSV and JSON have a record for each row, also of a matrix.
-
-    Args:
-        table: the table.
-        results: the outcome of each row.
-        format: the format.
-        caption: whether the title stands above the table; CSV and JSON do not depend on it, nor on `notes`.
-        notes: whether the counts, the remarks and the rule of the verdict stand below it.
+    CSV and JSON have a record for each row, also of a matrix. They do not depend on the look.
     """
     if format == "csv":
         return as_csv(columns(table, results), clean)
     if format == "json":
         return as_json(table, results)
-    shown = (numbered if format == "markdown" else columns)(table, results)
-    printed = _printed(table, results, format, shown, caption, notes)
-    return DOCUMENTS[format](printed).rstrip("\n") + "\n"
+    return DOCUMENTS[format](_printed(table, results, format, look)).rstrip("\n") + "\n"
 
 
 def matrix_markdown(table: Table, results: Sequence[Outcome]) -> str:
@@ -65,25 +72,32 @@ def matrix_markdown(table: Table, results: Sequence[Outcome]) -> str:
     return markdown([replace(each, title=title) for each, title in zip(made, titles, strict=True)])
 
 
+INTERVAL = "95% interval"  # the head of the column with the interval of the mean
+
 # -- columns ----------------------------------------------------------------------------------------------------------
 
 Value = Callable[[Outcome], Any]
 
 
-def columns(table: Table, results: Sequence[Outcome]) -> list[Column]:
-    """The columns of the table: clean cells, and the values of CSV and JSON in full and in the unit of the table."""
+def columns(table: Table, results: Sequence[Outcome], numbered: bool = False) -> list[Column]:
+    """The columns of the table: clean cells, and the values of CSV and JSON in full and in the unit of the table.
+
+    `numbered`: the numbers of the rows in table.yaml are visible, as they are where verdicts may name them.
+    """
+    named = numbered or any(one.row.explanation for one in results)
 
     def add(head: str, cell: Callable[[Outcome], str], values: dict[str, Value], **options: Any) -> Column:
         return column(head, results, cell, values, **options)
 
     return [
+        Column("#", [str(one.row.number) for one in results], spare=0, visible=named),
         *_naming_columns(table, results),
         add("claimed", lambda one: claimed(one.row.claim), _claim_values()),
         add("measured", mean_sd, {
             "mean": lambda one: _number(one, one.judgement.measured.mean),
             "sd": lambda one: _converted(one.judgement.measured.sd, lambda sd: one.row.measure.unit.scale * sd),
         }),
-        _interval_column("95% interval", "mean", results, lambda one: one.judgement.measured.interval, Unit.number, "",
+        _interval_column(INTERVAL, "mean", results, lambda one: one.judgement.measured.interval, Unit.number, "",
                          spare=5),
         add("difference", difference, {
             "difference": lambda one: _converted(one.judgement.difference, one.row.measure.unit.difference),
@@ -100,6 +114,24 @@ def columns(table: Table, results: Sequence[Outcome]) -> list[Column]:
         add("per run", lambda one: seconds(one.seconds), {"seconds": lambda one: one.seconds}, spare=4),
         add("", lambda one: "", OTHER_VALUES, visible=False),
     ]  # fmt: skip
+
+
+def chosen(table: Table, columns: Sequence[Column], heads: Sequence[str]) -> list[Column]:
+    """The columns that name the rows, and those with these heads in the order of the heads.
+
+    Raises:
+        RequestError: the table is a matrix, or has no such column.
+    """
+    if table.matrix:
+        raise RequestError(f"--columns is for lists of rows; {table.name} is a matrix")
+    by_head = {column.head: column for column in columns if column.visible or column.head == "#"}
+    naming = list(by_head)[1 : list(by_head).index("claimed")]
+    for head in heads:
+        if head not in by_head:
+            known = [each for each in by_head if each]
+            raise RequestError(f"--columns: there is no column {head!r}; there are {', '.join(known)}")
+    first = ["#"] * ("#" in heads)
+    return [replace(by_head[head], spare=None, visible=True) for head in dict.fromkeys([*first, *naming, *heads])]
 
 
 CELL_VALUES: dict[str, Value] = {  # of a matrix
@@ -239,30 +271,28 @@ def _printed(
     table: Table,
     results: Sequence[Outcome],
     format: str,
-    shown: Sequence[Column],
-    caption: bool,
-    notes: bool,
+    look: Look,
     bold: bool = True,
 ) -> list[Printed]:
-    """The matrices of the table, or these columns, under the title; below the last one the notes."""
+    """The matrices of the table, or its columns, under the title; below the last one the notes."""
     if table.matrix:
-        made = matrix_tables(table, results, format, bold)
+        made, intervals = matrix_tables(table, results, format, bold), False
     else:
-        made = [Printed(f"{table.title} ({table.heading})", shown)]
+        every = columns(table, results, numbered=format == "markdown")
+        shown = every if look.columns is None else chosen(table, every, look.columns)
+        made, intervals = (
+            [Printed(f"{table.title} ({table.heading})", shown)],
+            any(one.head == INTERVAL for one in shown),
+        )
     below = [
         *made[-1].notes,
         Note(f"{counts(results)}.", "bold"),
         *(Note(f"{text}.", "") for text in (about_committed(results),) if text),
         *(Note(f"{remark}.", "yellow") for remark in remarks(results)),
-        Note(rule(table, results, intervals=not table.matrix)),
+        Note(rule(table, results, intervals)),
     ]
-    made[-1] = replace(made[-1], notes=below if notes else [])
-    return [each if caption else replace(each, title="") for each in made]
-
-
-def numbered(table: Table, results: Sequence[Outcome]) -> list[Column]:
-    """The columns behind one with the numbers of the rows in table.yaml, which rows of one configuration share."""
-    return [Column("#", [str(outcome.row.number) for outcome in results]), *columns(table, results)]
+    made[-1] = replace(made[-1], notes=below if look.notes else [])
+    return [each if look.caption else replace(each, title="") for each in made]
 
 
 def as_json(table: Table, results: Sequence[Outcome]) -> str:

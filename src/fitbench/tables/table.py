@@ -17,6 +17,7 @@ from fitbench.tables.measured import read_runs
 from fitbench.tables.options import Options
 from fitbench.tables.outcome import outcomes
 from fitbench.tables.reading import read
+from fitbench.tables.rendering import EVERYTHING, Look
 from fitbench.tables.results_file import Record
 from fitbench.tables.sampling import with_deviations
 from fitbench.text import check_format
@@ -30,6 +31,7 @@ def table(
     format: str = "table",
     overrides: Sequence[str] = (),
     config_dirs: Sequence[Path] = (),
+    look: Look = EVERYTHING,
     **options: bool,
 ) -> int:
     """Print a table from the run folders and results.csv; gives the exit status.
@@ -42,6 +44,7 @@ def table(
         format: one of `formats.FORMATS`.
         overrides: further overrides of the launch, such as `workers=2`; none that changes the runs.
         config_dirs: folders that are searched for configurations, before that of the table.
+        look: what people see of the table.
         options: see `Options`.
 
     Raises:
@@ -50,12 +53,14 @@ def table(
     """
     asked = Options(**options)
     check_format(format, FORMATS)
-    asked.refuse_contradictions(format, rows, seeds, overrides)
+    asked.refuse_contradictions(format, look, rows, seeds, overrides)
     folder = choosing.find(name)
     if asked.write:
         choosing.refuse_shipped(folder)
     whole = read(folder)
     whole = replace(whole, config_dirs=(*config_dirs, *whole.config_dirs))
+    if look.columns is not None:
+        rendering.chosen(whole, rendering.columns(whole, []), look.columns)
     view = _view(whole, rows, seeds, outputs, asked)
     wanted, composed = view.wanted, view.configurations
     if asked.check:
@@ -72,11 +77,11 @@ def table(
             raise
         except FitbenchError as failure:  # runs have failed; the others count
             try:
-                _show(view, format)
+                _show(view, format, look)
             except FitbenchError as error:
                 raise FitbenchError(f"{failure}\n{error}") from failure
             raise
-    _show(view, format)
+    _show(view, format, look)
     return 0
 
 
@@ -110,11 +115,11 @@ def _records(view: _View) -> list[Record]:
     return records if view.asked.anew else with_committed(table, records, composed)
 
 
-def _show(view: _View, format: str) -> None:
+def _show(view: _View, format: str, look: Look) -> None:
     records = _records(view)
     wanted = {row.key for row in view.wanted.rows}
     results = [one for one in outcomes(view.needed, records) if one.row.key in wanted]
-    rendering.print_table(view.wanted, results, format, view.asked.caption, view.asked.notes)
+    rendering.print_table(view.wanted, results, format, look)
     if view.asked.write:
         from fitbench.tables.record import write_record
 
