@@ -69,6 +69,7 @@ def files(folder: Path) -> dict[str, bytes]:
         (["--epochs", "5"], "--epochs: fitbench train has no such option; a value is set with KEY=VALUE"),
         (["--config-dir"], "argument --config-dir.*: expected one argument; fitbench train --hydra-help lists"),
         (["model=mlp", "--config-dir", "nowhere", "seed=-1"], "nowhere"),
+        (["-cd", "a", "seed=1", "--config-dir=b"], "--config-dir stands more than once, and fitbench train takes one"),
         (["-sc", "install=bash"], "--shell-completion: the completion of Hydra does not work with fitbench"),
         (["model=mlp", "--shell-completion", "query=bash"], "--shell-completion: the completion of Hydra"),
     ],

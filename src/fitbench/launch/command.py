@@ -123,7 +123,7 @@ def _overrides_first(arguments: list[str]) -> list[str]:
     """The arguments with the overrides before Hydra's options, because its parser takes those of one place only.
 
     Raises:
-        RequestError: there is no such option, it lacks its value, or it is --shell-completion.
+        RequestError: there is no such option, it lacks its value or stands twice, or it is --shell-completion.
     """
     parser = get_args_parser()
     parser.exit_on_error = False
@@ -140,6 +140,11 @@ def _overrides_first(arguments: list[str]) -> list[str]:
         raise RequestError(
             "--shell-completion: the completion of Hydra does not work with fitbench; fitbench train --help lists the "
             "keys and the choices"
+        )
+    if sum(word == "-cd" or word.startswith(("--config-dir", "-cd=")) for word in arguments) > 1:
+        raise RequestError(
+            "--config-dir stands more than once, and fitbench train takes one folder; config_dir of [tool.fitbench] in "
+            "pyproject.toml names several"
         )
     for word in others:
         if word.startswith("-"):
