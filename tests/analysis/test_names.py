@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from fitbench.analysis.names import find_column, short_name
@@ -49,6 +51,13 @@ def test_a_name_that_fits_several_columns_is_refused_with_them():
 def test_an_unknown_column_is_refused_with_the_nearest(name, nearest):
     with pytest.raises(RequestError, match=rf"there is no column '{name}'; did you mean .*{nearest}"):
         find_column(NAMES, name)
+
+
+def test_a_section_is_refused_with_its_columns():
+    names = ["seed", "training.early_stopping.patience", "training.early_stopping.monitor", "training.early_stop"]
+    both = "training.early_stopping.patience or training.early_stopping.monitor"
+    with pytest.raises(RequestError, match=f"no column 'early_stopping'; did you mean {re.escape(both)}"):
+        find_column(names, "early_stopping")
 
 
 def test_where_no_column_is_near_few_are_named_and_how_many_are_listed():

@@ -17,7 +17,8 @@ def find_column(names: Sequence[str], name: str) -> str:
     that fit it is the one that is no `dataset.` column: `validation` is training.validation.
 
     Raises:
-        RequestError: no column fits, or several do; the message names the nearest, or those that fit.
+        RequestError: no column fits, or several do; the message names those of a section, the nearest, or those that
+            fit.
     """
     for exact in (name, f"metrics.{name}", "timing.seconds" if name == "duration" else name):
         if exact in names:
@@ -29,7 +30,8 @@ def find_column(names: Sequence[str], name: str) -> str:
             return chosen[0]
         if fits:
             raise RequestError(f"{name!r} fits {len(fits)} columns: {clean(', '.join(fits))}")
-    near = _nearest(name, names)
+    inside = [label for label in names if f".{name}." in f".{label}"]
+    near = inside[:NEAREST] or _nearest(name, names)
     every = "fitbench runs --format csv | head -1 lists them" if len(names) > MOST else f"there are {', '.join(names)}"
     hint = f"did you mean {' or '.join(near)}?" if near else every
     raise RequestError(f"there is no column {name!r}; {clean(hint)}")
