@@ -26,7 +26,7 @@ from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
 from fitbench.record.files import check_output, check_suffix, writing
 from fitbench.stderr import write_note
-from fitbench.text import clean, console
+from fitbench.text import clean, console, first_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +109,7 @@ def _groups(
         raise RequestError(f"none of the runs can be shown: {_counted(uncounted)}")
     mixed = list(dict.fromkeys(key for each in groups for key in each.mixed))
     if mixed:
-        text = f"runs of one group by {', '.join(groups[0].keys)} differ in {', '.join(mixed)}"
+        text = f"runs of one group by {', '.join(groups[0].keys)} differ in {first_of(mixed)}"
         write_note(f"{clean(text)}; add that to --by, or choose with --where")
     return groups, uncounted
 
