@@ -215,6 +215,10 @@ def test_tex_spells_what_latex_would_read():
         r"a\textbackslash{}b\{c\}\$\&\#\%\_\textasciicircum{}\textasciitilde{}\textless{}\textgreater{}\textbar{}"
     )
     assert tex("LeNet-5 --- é 数 2±1") == r"LeNet-5 {-}{-}{-} é ? 2$\pm$1"
+    assert tex("ε ≤ 0.1, n² ≈ ½ √2 \N{MINUS SIGN}3 x₁") == (
+        r"$\epsilon$ $\leq$ 0.1, n$^{2}$ $\approx$ 1/2 $\surd$2 $-$3 x$_{1}$"
+    )
+    assert tex("it is 'worse' or ('so'), isn't it") == r"it is `worse{'} or (`so{'}), isn{'}t it"
     assert tex("\u03b1=ω, Σς") == r"$\alpha$=$\omega$, $\Sigma$$\varsigma$"
 
 
@@ -227,6 +231,8 @@ def test_tex_spells_what_latex_would_read():
         ("-0.25 to +1.5", "$-0.25$ to $+1.5$"),
         ("-0.1 ± 0.2", r"$-0.1$ $\pm$ 0.2"),
         ("1e-05", "1e-05"),
+        ("-0.0427 to -1.8e-05", r"$-0.0427$ to $-1.8{\times}10^{-5}$"),
+        ("+2e+12", r"$+2{\times}10^{12}$"),
         ("mlp-5", "mlp-5"),
         ("-x", "-x"),
     ],
@@ -244,10 +250,30 @@ def test_every_character_that_is_spelled_compiles(tmp_path):
 def test_latex_has_a_table_for_each_and_names_the_packages_once():
     text = latex([Table("50%", COLUMNS, [Note("One."), Note("Two.")]), Table("", COLUMNS)])
     assert text.count(r"\usepackage{array,booktabs,graphicx,longtable,siunitx}") == 1
-    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == text.count(r"\bottomrule") == 2
+    assert text.count(r"\bottomrule") == 2
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1  # without a caption it stands in another
     assert r"\caption{50\%}" in text
     assert text.count(r"\caption") == 1
     assert r"\footnotesize One. Two." in text
+
+
+def test_latex_names_the_characters_that_it_lacks():
+    column = Column("n²", ["Привет ≤", "\N{MINUS SIGN}3"])
+    assert "% LaTeX's usual fonts lack: Привет; they are ? here\n" in latex([Table("", [column])])
+    assert "% LaTeX" not in latex([Table("", [Column("n²", ["≤", "\N{MINUS SIGN}3"])])])
+
+
+def test_latex_becomes_smaller_or_leaves_out_what_is_needed_least():
+    columns = [Column(str(i), ["-" * (i == 2) or "x" * 30], spare=None if i == 0 else 9 - i) for i in range(5)]
+    every, fewer = latex([Table("", columns)]), latex([Table("", columns, shortened=True)])
+    assert [str(i) in every.split(r"\midrule")[0].split(r"\toprule")[1] for i in range(5)] == [True] * 5
+    assert "% A page has no room for: 1, 2\n" in fewer
+
+
+@needs_latex
+def test_a_table_without_a_caption_stands_in_an_environment_of_the_author(tmp_path):
+    body = latex([Table("", COLUMNS)])
+    compiled(tmp_path, f"\\begin{{table}}\n{body}\\caption{{mine}}\\label{{mine}}\\end{{table}}\n")
 
 
 def test_notes_in_latex_that_are_no_sentences_end_with_a_full_stop():

@@ -487,7 +487,7 @@ def table(
     ] = False,
     anew: Annotated[bool, flag("--anew", help="leave out the runs of results.csv; --run trains them too")] = False,
     columns: Annotated[
-        str | None, typer.Option(help="columns behind the labels, separated by commas, as claimed,measured,verdict")
+        str | None, typer.Option(help="columns of a list of rows, behind the labels, as claimed,measured,verdict")
     ] = None,
     format: Annotated[str, typer.Option(help="table, markdown, latex, html, csv or json")] = "table",
     no_caption: Annotated[bool, flag("--no-caption", help="leave out the title")] = False,

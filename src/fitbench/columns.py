@@ -93,7 +93,8 @@ class Table:
     """Columns of equal length under a title, and notes below them. The texts of title and notes need not be clean.
 
     Where a terminal has no room for all columns, those of a `wrapped` table go on below, with the keys repeated. Others
-    are left out. `together` is how many rows form a group, which stands apart from the next one.
+    are left out. `together` is how many rows form a group, which stands apart from the next one. `shortened`: columns
+    may be left out in LaTeX too, where a table else becomes smaller.
     """
 
     title: str
@@ -101,6 +102,7 @@ class Table:
     notes: Sequence[Note] = ()
     wrapped: bool = False
     together: int = 1
+    shortened: bool = False
 
     def groups(self, rows: Sequence[Item]) -> list[Sequence[Item]]:
         """The rows that stand together; all where each is for itself."""
@@ -326,11 +328,13 @@ def wrapped(columns: Sequence[Column], room: int) -> list[list[Column]]:
 def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
     """The columns that there is room for, as they are, and the others, the least needed first.
 
-    Folded columns are made narrower for the columns that are needed most. FOLDED and NEEDED say how far.
+    Folded columns are made narrower for the columns that are needed most. FOLDED and NEEDED say how far. A column
+    without a value is needed least.
     """
     kept = [column for column in columns if column.spare is None]
     dropped: list[Column] = []
-    for column in sorted((column for column in columns if column.spare is not None), key=lambda each: each.spare or 0):
+    spare = (column for column in columns if column.spare is not None)
+    for column in sorted(spare, key=lambda each: (set(each.cells) <= {"", "-"}, each.spare)):
         folded = FOLDED if (column.spare or 0) <= NEEDED else 2 * FOLDED
         if sum(_least_space(each, folded) for each in [*kept, column]) < width:
             kept.append(column)

@@ -23,6 +23,7 @@ COLOURS = {  # of Rich's styles, on a light and on a dark ground
     "magenta": ("#8a2f8f", "#e39be6"),
 }
 MARKED = {Mark.NONE: "{}", Mark.BOLD: "<b>{}</b>", Mark.UNDERLINE: "<u>{}</u>"}
+FOLDED = 24  # characters of a line that every cell has
 SELECTOR = ".fitbench-tables"
 HEAD = '<!DOCTYPE html>\n<meta charset="utf-8">\n<meta name="color-scheme" content="light dark">\n'
 
@@ -70,7 +71,7 @@ def _table(table: Table) -> str:
     if not columns:
         return notes
     caption = f"<caption>{text(table.title)}</caption>\n" * bool(table.title)
-    heads = "".join(f"<th{_classes('right' * column.right)}>{text(column.head)}</th>" for column in columns)
+    heads = "".join(f"<th{_classes(*_layout(column))}>{text(column.head)}</th>" for column in columns)
     rows = [f"<tr>{''.join(row)}</tr>\n" for row in zip(*map(_cells, columns), strict=True)]
     body = "".join(f"<tbody>\n{''.join(group)}</tbody>\n" for group in table.groups(rows))
     head = f"<thead>\n{_spanning(columns)}<tr>{heads}</tr>\n</thead>\n"
@@ -89,13 +90,18 @@ def _cells(column: Column) -> list[str]:
     empty = [""] * len(column.cells)
     element = "th scope=row" if column.key else "td"
     return [
-        f"<{element}{_classes('right' * column.right, style)}>{MARKED[Mark(mark)].format(text(cell))}"
+        f"<{element}{_classes(*_layout(column), style)}>{MARKED[Mark(mark)].format(text(cell))}"
         + (f"<span{_classes('sign')}>{text(sign)}</span>" * any(column.signs))
         + f"</{element[:2]}>"
         for cell, sign, style, mark in zip(
             column.cells, column.signs or empty, column.styles or empty, column.marks or empty, strict=True
         )
     ]
+
+
+def _layout(column: Column) -> tuple[str, str]:
+    """The classes of a column: how its cells are aligned, and whether long ones go on in the next line."""
+    return "right" * column.right, "folded" * (column.folded and max(map(len, column.cells), default=0) > FOLDED)
 
 
 def _classes(*names: str) -> str:

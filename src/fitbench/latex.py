@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
@@ -19,7 +20,9 @@ TEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"{\ttfamily\char34}", "'": r"{'}", "`": r"\textasciigrave{}", "±": r"$\pm$",
-    "≥": r"$\geq$",
+    "≥": r"$\geq$", "≤": r"$\leq$", "≈": r"$\approx$", "≠": r"$\neq$", "∞": r"$\infty$", "√": r"$\surd$",
+    "→": r"$\rightarrow$", "←": r"$\leftarrow$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "·": r"$\cdot$",
+    "•": r"\textbullet{}", "€": r"\texteuro{}", "\N{MINUS SIGN}": r"$-$",
     "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{EN DASH}": "--", "\N{EM DASH}": "---", "…": r"\dots{}",
     "[": "{[}", "]": "{]}", "°": r"\textdegree{}", "µ": r"\textmu{}",
     "\N{LEFT SINGLE QUOTATION MARK}": "`", "\N{RIGHT SINGLE QUOTATION MARK}": "'",
@@ -42,6 +45,7 @@ GREEK = {
     for place, name in enumerate(names.split())
     if name != "-"
 }  # fmt: skip
+FORMS = {"<super": "$^{{{}}}$", "<sub": "$_{{{}}}$", "<fraction": "{}"}  # of Unicode
 LATIN = ("\N{LATIN CAPITAL LETTER A WITH GRAVE}", "\N{LATIN SMALL LETTER Z WITH CARON}")
 
 
@@ -55,9 +59,11 @@ def latex_table(table: Table) -> str:
 
     Columns of numbers are aligned at the point, and long texts go on in the next line. A table of up to `LINES`
     lines is a table environment, no wider than the text. A longer one is a longtable, in letters that are as small as
-    its width demands. The columns that a page has no room for are left out as in a terminal; a comment names them.
+    its width demands. Where columns may be left out, those that a page has no room for are, as in a terminal; a comment
+    names them. Without a caption there is no environment around the table, so that it can stand in one.
     """
-    kept, dropped = fitting(visible(table.columns), PAGE)
+    every = visible(table.columns)
+    kept, dropped = fitting(every, PAGE) if table.shortened else (every, [])
     made = [_Cells(column) for column in kept]
     rows = list(map(_row, zip(*(each.cells for each in made), strict=True)))
     parts = _Parts(
@@ -72,6 +78,8 @@ def latex_table(table: Table) -> str:
     lines = sum(map(max, zip(*(each.lines for each in made), strict=True)))
     left_out = ", ".join(clean(column.head) for column in reversed(dropped))
     comment = f"% A page has no room for: {left_out}\n" * bool(dropped)
+    unknown = lacking([table.title, *(text for column in kept for text in (column.head, *column.cells))])
+    comment += f"% LaTeX's usual fonts lack: {unknown}; they are ? here\n" * bool(unknown)
     return comment + (_floating(parts) if lines <= LINES else _long(parts, _size(made)))
 
 
@@ -88,14 +96,14 @@ class _Parts:
 
 
 def _floating(parts: _Parts) -> str:
-    return (
-        "\\begin{table}\n  \\centering\n"
-        + f"{parts.caption}\n" * bool(parts.caption)
-        + f"{parts.setup}  {FITTED}\\begin{{tabular}}{parts.preamble}{parts.head}{parts.body}"
-        + "  \\bottomrule\n  \\end{tabular}}\n"
-        + f"\n  \\medskip{parts.notes}\n" * bool(parts.notes)
-        + "\\end{table}\n"
+    tabular = (
+        f"{parts.setup}  {FITTED}\\begin{{tabular}}{parts.preamble}{parts.head}{parts.body}"
+        "  \\bottomrule\n  \\end{tabular}}\n"
     )
+    notes = f"\n  \\medskip{parts.notes}\n" * bool(parts.notes)
+    if not parts.caption:
+        return f"{{%\n{tabular}{notes}}}\n"
+    return f"\\begin{{table}}\n  \\centering\n{parts.caption}\n  \\medskip\n{tabular}{notes}\\end{{table}}\n"
 
 
 def _long(parts: _Parts, size: str) -> str:
@@ -215,21 +223,40 @@ def _number(number: re.Match[str], behind: str, mark: Mark) -> str:
     return r"\bfseries " * (mark is Mark.BOLD) + bare + f" {{{behind}}}" * bool(behind)
 
 
+_OPENING = re.compile(r"(?<![^\s(])'(?=\S)")  # the first of two quotation marks
+
+
 def tex(text: str) -> str:
-    """Text that LaTeX sets as it is. Letters that its usual fonts lack, such as Cyrillic ones, become '?'."""
-    return re.sub("--+|.", lambda match: _tex(match[0]), clean(text))
+    """Text that LaTeX sets as it is. Characters that its usual fonts lack, such as Cyrillic letters, become '?'."""
+    text = _OPENING.sub("\N{LEFT SINGLE QUOTATION MARK}", clean(text))
+    return re.sub("--+|.", lambda match: _spelled(match[0]) or "?", text)
 
 
-def _tex(text: str) -> str:
-    """A character, or hyphens that would become a dash."""
+def lacking(texts: Iterable[str]) -> str:
+    """The characters of these texts that become '?'."""
+    return "".join(dict.fromkeys(each for text in texts for each in clean(text) if _spelled(each) is None))
+
+
+def _spelled(text: str) -> str | None:
+    """A character, or hyphens that would become a dash, in LaTeX; None for a character that its usual fonts lack.
+
+    What Unicode has as a form of other characters, as the square of 2, is set as these.
+    """
     if text in TEX:
         return TEX[text]
     if text.startswith("--"):
         return "{-}" * len(text)
-    return GREEK.get(text) or (text if text.isascii() or LATIN[0] <= text <= LATIN[1] else "?")
+    if text in GREEK or text.isascii() or LATIN[0] <= text <= LATIN[1]:
+        return GREEK.get(text, text)
+    form, _, rest = unicodedata.decomposition(text).rpartition("> ")
+    if form not in FORMS:
+        return None
+    parts = "".join(chr(int(code, 16)) for code in rest.split()).replace("\N{FRACTION SLASH}", "/")
+    return FORMS[form].format(parts) if parts.isascii() else None
 
 
-_SIGNED = re.compile(r"((?<!\S)[+-]\d[\d.,]*\d|(?<!\S)[+-]\d)(?!\S)")
+_SIGNED = re.compile(r"(?<!\S)([+-]\d(?:[\d.,]*\d)?(?:e[+-]?\d+)?)(?!\S)")
+_POWER = re.compile(r"e([+-]?)0*(\d+)")
 
 
 def _tex_cell(text: str) -> str:
@@ -237,4 +264,10 @@ def _tex_cell(text: str) -> str:
     if text == "-":
         return "--"
     parts = _SIGNED.split(text)  # a number with its sign stands at every odd place
-    return "".join(f"${part.replace(',', '{,}')}$" if i % 2 else tex(part) for i, part in enumerate(parts))
+    return "".join(_signed(part) if i % 2 else tex(part) for i, part in enumerate(parts))
+
+
+def _signed(number: str) -> str:
+    """A number with its sign, as '-1.8e-05', in mathematics."""
+    power = _POWER.sub(r"{\\times}10^{\1\2}", number.replace(",", "{,}"))
+    return f"${power.replace('^{+', '^{')}$"

@@ -17,7 +17,6 @@ LINES = {
         "deterministic": True,
     },
     "MLP": {"overrides": ["model=mlp"], "seeds": 3, "source": "Nobody 2000"},
-    "LSTM": None,
 }
 COLUMNS = {
     "digits": {"overrides": ["data=digits"], "test_examples": 360, "chosen": {"training.epochs": "validation"}},
@@ -53,7 +52,7 @@ def matrix(define):
 
 def test_the_cells_of_a_matrix_are_rows_line_by_line(matrix):
     table = matrix()
-    assert table.matrix == Matrix("network", "data set", ("softmax", "MLP", "LSTM"), ("digits", "MNIST"))
+    assert table.matrix == Matrix("network", "data set", ("softmax", "MLP"), ("digits", "MNIST"))
     assert [(row.number, row.label, row.cell) for row in table.rows] == [
         (1, "digits, softmax", ("softmax", "digits")),
         (2, "digits, MLP", ("MLP", "digits")),
@@ -79,7 +78,10 @@ def test_a_cell_has_what_its_line_its_column_and_itself_set(matrix):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"cells": {"MPL": {"digits": "2"}}}, r"matrix.cells has 'MPL'; matrix.lines has softmax, MLP, L.* MLP\?"),
+        (
+            {"cells": {"MPL": {"digits": "2"}}},
+            r"matrix.cells has 'MPL'; matrix.lines has softmax, MLP. Did you mean MLP\?",
+        ),
         (
             {"cells": {"MLP": {"digts": "2"}}},
             r"matrix.cells.MLP has 'digts'; matrix.columns has .*ean digits\?",
@@ -95,7 +97,14 @@ def test_a_cell_has_what_its_line_its_column_and_itself_set(matrix):
             r"MLP.digits: claim: there is no such key. Did you mean claimed",
         ),
         ({"cells": {"MLP": {}}}, r"matrix.cells.MLP is \{\}"),
-        ({"cells": {"LSTM": {"MNIST": "2"}}, "columns": {"MNIST": {}}}, "matrix.cells.LSTM.MNIST: overrides is empty"),
+        (
+            {"lines": {"LSTM": None}, "cells": {"LSTM": {"MNIST": "2"}}, "columns": {"MNIST": {}}},
+            "matrix.cells.LSTM.MNIST: overrides is empty",
+        ),
+        (
+            {"columns": {**COLUMNS, "MNIST-1D": {}}},
+            "matrix.columns.MNIST-1D: matrix.cells has no cell of it; add one, or leave it out",
+        ),
         ({"cells": None}, "matrix.cells is null; it must be the claims by line and column, such as "),
         (
             {"lines": ["MLP"]},

@@ -171,7 +171,7 @@ def test_deterministic_and_shortened_rows_are_remarked(define, look, measure):
         "solved: deterministic, so one run is enough; the interval of the mean reaches one test example to each side",
         "slow: only 3 of the 5 seeds of this table are planned",
     ]
-    assert expected_false_verdicts([solved, slow]) == pytest.approx(0.1)
+    assert expected_false_verdicts([solved, slow]) == pytest.approx(0.05)  # nothing random decides the first
 
 
 def test_a_remark_on_several_rows_is_one_and_names_them(matrix_outcomes):

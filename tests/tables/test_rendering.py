@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
@@ -150,6 +151,7 @@ def test_columns_are_chosen_by_their_heads_behind_the_labels(small, look, capsys
     ("columns", "options", "message"),
     [
         (("claim",), {}, "--columns: there is no column 'claim'; there are #, claimed, measured, 95% interval, "),
+        (("",), {}, "--columns: there is no column ''; there are"),
         (("claimed",), {"check": True}, "leave it out with --check"),
         (("claimed",), {"format": "csv"}, "--columns, --no-caption and --no-notes are for people's formats"),
     ],
@@ -157,6 +159,20 @@ def test_columns_are_chosen_by_their_heads_behind_the_labels(small, look, capsys
 def test_a_wrong_choice_of_columns_is_refused(small, columns, options, message):
     with pytest.raises(RequestError, match=re.escape(message)):
         show_table(str(small.folder), look=rendering.Look(columns=columns), **options)
+
+
+def test_a_verdict_that_names_rows_has_their_numbers_beside_it(define, look):
+    explained = {"row": "longer", "with": "epochs"}
+    first = {"label": "short", "claimed": "8.0", "overrides": ["model=mlp"], "explained_by": explained}
+    second = {"label": "longer", "claimed": "8.0", "overrides": ["model=mlp", "training.epochs=9"]}
+    table = read(define(rows=[first, second], settings={"epochs": ["training.epochs"]}))
+    text = rendering.text(table, look(table), "markdown", rendering.Look(columns=("verdict",)))
+    assert "| # |  | verdict |" in text
+
+
+def test_folders_that_are_not_there_are_refused_unless_something_is_trained(small):
+    with pytest.raises(RequestError, match="--outputs nowhere: there is no such folder; leave it out"):
+        show_table(str(small.folder), outputs=Path("nowhere"))
 
 
 def test_a_matrix_has_its_own_columns(matrix):
@@ -171,6 +187,7 @@ def test_html_shows_texts_as_they_are_and_loads_nothing(nasty, look):
     assert "\x1b" not in text
     assert not re.search(r"<script|<link|src=|url\(|@import", text)
     assert text.count("<tr>") == text.count("</tr>") == 4
+    assert text.count('<td class="fitbench-folded">') == 3  # labels, one of which is long; no verdict is
 
 
 @pytest.mark.parametrize("format", ["markdown", "latex", "html"])

@@ -110,7 +110,7 @@ def _table(
     cells = columns_of(frame, runs, names[:most], for_people=True, needed=needed) if len(runs) else []
     title = _common(frame, chosen, names)
     if in_full:
-        return Table(title, cells)
+        return Table(title, cells, shortened=not wanted)
     cells = shortened_cells(clipped(cells), runs)
     dropped: list[str] = []
     if not wanted:

@@ -86,6 +86,11 @@ def _cells(file: TableFile) -> Iterator[Placed]:
             if (cell := matrix.cells.get(line, {}).get(column)) is not None:
                 with located(f"matrix.cells.{line}.{column}"):
                     yield _row(f"{column}, {line}", [of_line, of_column, cell]), (line, column)
+    having = {"lines": matrix.cells, "columns": {column for across in matrix.cells.values() for column in across}}
+    for key, names in (("lines", matrix.lines), ("columns", matrix.columns)):
+        for name in names:
+            if name not in having[key]:
+                raise RequestError(f"matrix.{key}.{name}: matrix.cells has no cell of it; add one, or leave it out")
 
 
 def _refuse_others(key: str, names: Mapping[str, Any], known: Mapping[str, Any], where: str) -> None:

@@ -33,7 +33,9 @@ def find_metric(name: str, overrides: Sequence[str]) -> tuple[str, Metric]:
         own = _defined(overrides)
         if metric_name not in own:
             names = [*metrics.for_task(None), "top_5_accuracy", *own]
-            raise RequestError(f"there is no metric {metric_name!r}; {hint(metric_name, names)}; {DEFINE}")
+            near = hint(metric_name, names)
+            define = DEFINE.replace("a metric", "A metric", 1) if near.endswith("?") else f"; {DEFINE}"
+            raise RequestError(f"there is no metric {metric_name!r}; {near}{' ' * near.endswith('?')}{define}")
         metric = own[metric_name]
     return part or "test", metric
 

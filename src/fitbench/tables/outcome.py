@@ -214,6 +214,16 @@ def about_committed(results: Sequence[Outcome]) -> str | None:
     )
 
 
+def judged_by_chance(results: Sequence[Outcome]) -> list[Outcome]:
+    """The judged rows whose verdict may be false by chance; not those that nothing random decides."""
+    return [
+        outcome
+        for outcome in results
+        if outcome.judgement.half_width is not None
+        and not (outcome.row.deterministic and evaluation_sets(outcome.row, outcome.records).same)
+    ]
+
+
 def expected_false_verdicts(results: Sequence[Outcome]) -> float:
     """How many verdicts 'better' or 'worse' are false on average if the claim of every judged row is true."""
-    return FALSE_VERDICT_RATE * sum(outcome.judgement.half_width is not None for outcome in results)
+    return FALSE_VERDICT_RATE * len(judged_by_chance(results))

@@ -117,7 +117,7 @@ def _undecidable(outcome: Outcome) -> str:
     if limit.cause == "resolution":
         return f"one test example is worth {width}, more than the tolerance"
     if limit.cause == "sampling":
-        return f"the sampling of the test examples leaves ± {width}, more than the tolerance"
+        return f"± {width} remains, mostly from the sampling of the test examples, and is more than the tolerance"
     if claim.trainings == 1:
         return f"the claim is one training, and 95% of trainings scatter by ± {width}, more than the tolerance"
     return f"the mean of the claim's {claim.trainings} trainings is uncertain by ± {width}, more than the tolerance"

@@ -18,7 +18,7 @@ from fitbench.tables.cells import claimed, difference, ends, mean_sd, seconds
 from fitbench.tables.definition import Claim, Measure, Table
 from fitbench.tables.matrix import Block, Side, blocks
 from fitbench.tables.matrix_tables import CLAIMED, MEASURED, matrix_tables
-from fitbench.tables.outcome import Outcome, about_committed, counts, expected_false_verdicts
+from fitbench.tables.outcome import Outcome, about_committed, counts, expected_false_verdicts, judged_by_chance
 from fitbench.tables.remarks import remarks, remarks_on_rows
 from fitbench.tables.results_file import Record
 from fitbench.tables.units import Unit
@@ -72,6 +72,7 @@ def matrix_markdown(table: Table, results: Sequence[Outcome]) -> str:
     return markdown([replace(each, title=title) for each, title in zip(made, titles, strict=True)])
 
 
+PUBLISHED = ("latex", "html")  # formats of papers and pages, which say nothing of files and options
 INTERVAL = "95% interval"  # the head of the column with the interval of the mean
 
 # -- columns ----------------------------------------------------------------------------------------------------------
@@ -126,11 +127,12 @@ def chosen(table: Table, columns: Sequence[Column], heads: Sequence[str]) -> lis
         raise RequestError(f"--columns is for lists of rows; {table.name} is a matrix")
     by_head = {column.head: column for column in columns if column.visible or column.head == "#"}
     naming = list(by_head)[1 : list(by_head).index("claimed")]
+    known = list(filter(None, by_head))
     for head in heads:
-        if head not in by_head:
-            known = [each for each in by_head if each]
+        if head not in known:
             raise RequestError(f"--columns: there is no column {head!r}; there are {', '.join(known)}")
-    first = ["#"] * ("#" in heads)
+    named = "verdict" in heads and by_head["#"].visible  # a verdict names rows by their numbers
+    first = ["#"] * ("#" in heads or named)
     return [replace(by_head[head], spare=None, visible=True) for head in dict.fromkeys([*first, *naming, *heads])]
 
 
@@ -228,7 +230,7 @@ def _rounded(value: float) -> float:
 
 def rule(table: Table, results: Sequence[Outcome], intervals: bool = True) -> str:
     """The rule of the verdict, and how many false verdicts to expect. `intervals`: whether the table shows any."""
-    judged = sum(outcome.judgement.half_width is not None for outcome in results)
+    judged = len(judged_by_chance(results))
     text = (
         f"Measured: mean ± standard deviation over the seeds{', and the 95% interval of the mean' * intervals}. "
         "Verdict: from the 95% interval of the difference between the mean and the claim, and from the tolerance. A "
@@ -281,13 +283,13 @@ def _printed(
         every = columns(table, results, numbered=format == "markdown")
         shown = every if look.columns is None else chosen(table, every, look.columns)
         made, intervals = (
-            [Printed(f"{table.title} ({table.heading})", shown)],
+            [Printed(f"{table.title} ({table.heading})", shown, shortened=True)],
             any(one.head == INTERVAL for one in shown),
         )
     below = [
         *made[-1].notes,
         Note(f"{counts(results)}.", "bold"),
-        *(Note(f"{text}.", "") for text in (about_committed(results),) if text),
+        *(Note(f"{text}.", "") for text in (about_committed(results),) if text and format not in PUBLISHED),
         *(Note(f"{remark}.", "yellow") for remark in remarks(results)),
         Note(rule(table, results, intervals)),
     ]

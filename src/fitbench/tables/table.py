@@ -22,12 +22,14 @@ from fitbench.tables.results_file import Record
 from fitbench.tables.sampling import with_deviations
 from fitbench.text import check_format
 
+OUTPUTS = Path("outputs")  # the default, which need not be there
+
 
 def table(
     name: str,
     rows: Sequence[str] | None = None,
     seeds: int | None = None,
-    outputs: Path = Path("outputs"),
+    outputs: Path = OUTPUTS,
     format: str = "table",
     overrides: Sequence[str] = (),
     config_dirs: Sequence[Path] = (),
@@ -54,6 +56,9 @@ def table(
     asked = Options(**options)
     check_format(format, FORMATS)
     asked.refuse_contradictions(format, look, rows, seeds, overrides)
+    trained = asked.run or asked.dry_run or asked.check
+    if not (trained or outputs == OUTPUTS or outputs.is_dir()):
+        raise RequestError(f"--outputs {outputs}: there is no such folder; leave it out to see the committed results")
     folder = choosing.find(name)
     if asked.write:
         choosing.refuse_shipped(folder)

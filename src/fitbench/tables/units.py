@@ -38,7 +38,7 @@ class Unit:
 
     def difference(self, difference: float) -> float:
         """A difference of values in this unit: a higher accuracy is a lower error."""
-        return self.scale * (-difference if self.of_errors else difference)
+        return self.scale * (-difference if self.of_errors else difference) + 0.0  # no -0.0
 
 
 def units_of(metric: Metric) -> dict[str, Unit]:
