@@ -19,6 +19,7 @@ ORDER = (
     "fitbench.notebook",
     "fitbench.untrusted",
     "fitbench.columns",
+    "fitbench.tex",
     "fitbench.latex",
     "fitbench.markdown",
     "fitbench.html",

@@ -22,8 +22,9 @@ from fitbench.columns import (
     selected,
     wrapped,
 )
-from fitbench.latex import GREEK, TEX, latex, tex
+from fitbench.latex import latex
 from fitbench.markdown import as_markdown, escaped, markdown
+from fitbench.tex import GREEK, TEX, tex
 
 from .latex import compiled, needs_latex
 

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
 
 from fitbench.columns import Column, Mark, Table, fitting, visible
+from fitbench.tex import lacking, tex
 from fitbench.text import clean, sentences
 
 PACKAGES = "% \\usepackage{array,booktabs,graphicx,longtable,siunitx}, and textcomp where LaTeX is older than 2020\n"
 # What S columns need. A deviation is text behind its number: as an uncertainty in such a column, siunitx 3.2 sets it
 # with a gap, and half of it in bold.
 SETUP = "detect-weight, retain-explicit-plus, group-digits=none, group-separator={,}, table-align-text-after=false"
-TEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"{\ttfamily\char34}", "'": r"{'}", "`": r"\textasciigrave{}", "±": r"$\pm$",
-    "≥": r"$\geq$", "≤": r"$\leq$", "≈": r"$\approx$", "≠": r"$\neq$", "∞": r"$\infty$", "√": r"$\surd$",
-    "→": r"$\rightarrow$", "←": r"$\leftarrow$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "·": r"$\cdot$",
-    "•": r"\textbullet{}", "€": r"\texteuro{}", "\N{MINUS SIGN}": r"$-$",
-    "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{EN DASH}": "--", "\N{EM DASH}": "---", "…": r"\dots{}",
-    "[": "{[}", "]": "{]}", "°": r"\textdegree{}", "µ": r"\textmu{}",
-    "\N{LEFT SINGLE QUOTATION MARK}": "`", "\N{RIGHT SINGLE QUOTATION MARK}": "'",
-    "\N{LEFT DOUBLE QUOTATION MARK}": "``", "\N{RIGHT DOUBLE QUOTATION MARK}": "''",
-}  # fmt: skip
 FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{"  # a wide table becomes smaller
 LINES = 45  # lines of a table that a page has room for; one with more is a longtable
 PAGE = 100  # characters of a line in the smallest letters that are easy to read; columns beyond are left out
@@ -35,18 +23,6 @@ FOLDED = 22  # characters of a line of a folded column
 EM = 0.5  # of an average character
 LINE, BETWEEN = 345, 12  # points: a line of the class article, and what is between two columns
 SIZES = {"normalsize": 5.0, "small": 4.6, "footnotesize": 4.2, "scriptsize": 3.8, "tiny": 3.4}  # points of a character
-GREEK = {
-    chr(first + place): rf"$\{name}$"
-    for first, names in (
-        (0x3B1, "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi - pi rho varsigma sigma tau "
-                "upsilon phi chi psi omega"),
-        (0x391, "- - Gamma Delta - - - Theta - - Lambda - - Xi - Pi - - Sigma - Upsilon Phi - Psi Omega"),
-    )
-    for place, name in enumerate(names.split())
-    if name != "-"
-}  # fmt: skip
-FORMS = {"<super": "$^{{{}}}$", "<sub": "$_{{{}}}$", "<fraction": "{}"}  # of Unicode
-LATIN = ("\N{LATIN CAPITAL LETTER A WITH GRAVE}", "\N{LATIN SMALL LETTER Z WITH CARON}")
 
 
 def latex(tables: Sequence[Table]) -> str:
@@ -66,6 +42,7 @@ def latex_table(table: Table) -> str:
     kept, dropped = fitting(every, PAGE) if table.shortened else (every, [])
     made = [_Cells(column) for column in kept]
     rows = list(map(_row, zip(*(each.cells for each in made), strict=True)))
+    below = sentences([note.text for note in table.notes])
     parts = _Parts(
         preamble=f"{{@{{}}{''.join(each.alignment for each in made)}@{{}}}}\n",
         setup=f"  \\sisetup{{{SETUP}}}\n" if any(each.numbers for each in made) else "",
@@ -73,12 +50,13 @@ def latex_table(table: Table) -> str:
         head=f"  \\toprule\n{_spanning([each.column.over for each in made])}"
         f"{_row([each.head for each in made])}  \\midrule\n",
         body="  \\addlinespace\n".join(map("".join, table.groups(rows))),
-        notes=f"\\raggedright\\footnotesize {tex(sentences([note.text for note in table.notes]))}" * bool(table.notes),
+        notes=f"{{\\raggedright\\footnotesize {tex(below)}\\par}}" if below else "",
     )
     lines = sum(map(max, zip(*(each.lines for each in made), strict=True)))
     left_out = ", ".join(clean(column.head) for column in reversed(dropped))
     comment = f"% A page has no room for: {left_out}\n" * bool(dropped)
-    unknown = lacking([table.title, *(text for column in kept for text in (column.head, *column.cells))])
+    cells = [text for column in kept for text in (column.over, column.head, *column.cells)]
+    unknown = lacking([table.title, *cells, below])
     comment += f"% LaTeX's usual fonts lack: {unknown}; they are ? here\n" * bool(unknown)
     return comment + (_floating(parts) if lines <= LINES else _long(parts, _size(made)))
 
@@ -113,7 +91,7 @@ def _long(parts: _Parts, size: str) -> str:
         + f"{parts.caption} \\\\\n" * bool(parts.caption)
         + f"{parts.head}  \\endfirsthead\n{parts.head}  \\endhead\n  \\bottomrule\n  \\endfoot\n"
         + f"{parts.body}\\end{{longtable}}}}\n"
-        + f"{{{parts.notes}\\par}}\n" * bool(parts.notes)
+        + f"{parts.notes}\n" * bool(parts.notes)
     )
 
 
@@ -221,38 +199,6 @@ def _number(number: re.Match[str], behind: str, mark: Mark) -> str:
     if mark is Mark.UNDERLINE:
         behind += rf"\llap{{\underline{{\phantom{{\num{{{bare}}}{behind}}}}}}}"
     return r"\bfseries " * (mark is Mark.BOLD) + bare + f" {{{behind}}}" * bool(behind)
-
-
-_OPENING = re.compile(r"(?<![^\s(])'(?=\S)")  # the first of two quotation marks
-
-
-def tex(text: str) -> str:
-    """Text that LaTeX sets as it is. Characters that its usual fonts lack, such as Cyrillic letters, become '?'."""
-    text = _OPENING.sub("\N{LEFT SINGLE QUOTATION MARK}", clean(text))
-    return re.sub("--+|.", lambda match: _spelled(match[0]) or "?", text)
-
-
-def lacking(texts: Iterable[str]) -> str:
-    """The characters of these texts that become '?'."""
-    return "".join(dict.fromkeys(each for text in texts for each in clean(text) if _spelled(each) is None))
-
-
-def _spelled(text: str) -> str | None:
-    """A character, or hyphens that would become a dash, in LaTeX; None for a character that its usual fonts lack.
-
-    What Unicode has as a form of other characters, as the square of 2, is set as these.
-    """
-    if text in TEX:
-        return TEX[text]
-    if text.startswith("--"):
-        return "{-}" * len(text)
-    if text in GREEK or text.isascii() or LATIN[0] <= text <= LATIN[1]:
-        return GREEK.get(text, text)
-    form, _, rest = unicodedata.decomposition(text).rpartition("> ")
-    if form not in FORMS:
-        return None
-    parts = "".join(chr(int(code, 16)) for code in rest.split()).replace("\N{FRACTION SLASH}", "/")
-    return FORMS[form].format(parts) if parts.isascii() else None
 
 
 _SIGNED = re.compile(r"(?<!\S)([+-]\d(?:[\d.,]*\d)?(?:e[+-]?\d+)?)(?!\S)")

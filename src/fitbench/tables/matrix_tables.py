@@ -18,7 +18,7 @@ from fitbench.tables.verdict import JUDGED, Verdict
 from fitbench.text import clean, counted, number
 
 CLAIMED, MEASURED = "claimed", "measured"
-SPANNED = ("latex", "html")  # formats in which a text can stand over several columns
+PUBLISHED = ("latex", "html")  # formats of papers and pages: texts span columns, and no option is named
 
 Item = TypeVar("Item")
 
@@ -74,7 +74,7 @@ def matrix_tables(table: Table, results: Sequence[Outcome], format: str, bold: b
     """
     assert table.matrix is not None
     made = blocks(table, results)
-    look = _Look(clean(table.matrix.across) if format in SPANNED else "", bold, padded=format == "table")
+    look = _Look(clean(table.matrix.across) if format in PUBLISHED else "", bold, padded=format == "table")
     return [
         Printed(
             f"{table.title} ({block.heading})",

@@ -17,7 +17,7 @@ from fitbench.markdown import markdown
 from fitbench.tables.cells import claimed, difference, ends, mean_sd, seconds
 from fitbench.tables.definition import Claim, Measure, Table
 from fitbench.tables.matrix import Block, Side, blocks
-from fitbench.tables.matrix_tables import CLAIMED, MEASURED, matrix_tables
+from fitbench.tables.matrix_tables import CLAIMED, MEASURED, PUBLISHED, matrix_tables
 from fitbench.tables.outcome import Outcome, about_committed, counts, expected_false_verdicts, judged_by_chance
 from fitbench.tables.remarks import remarks, remarks_on_rows
 from fitbench.tables.results_file import Record
@@ -72,7 +72,6 @@ def matrix_markdown(table: Table, results: Sequence[Outcome]) -> str:
     return markdown([replace(each, title=title) for each, title in zip(made, titles, strict=True)])
 
 
-PUBLISHED = ("latex", "html")  # formats of papers and pages, which say nothing of files and options
 INTERVAL = "95% interval"  # the head of the column with the interval of the mean
 
 # -- columns ----------------------------------------------------------------------------------------------------------
