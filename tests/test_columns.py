@@ -282,7 +282,7 @@ def test_notes_in_latex_that_are_no_sentences_end_with_a_full_stop():
         map(Note, ["not counted: 1 failed", "Is it? No!", "means over folds (2 to 3)", "Intervals over folds."])
     )
     text = latex([Table("", [Column("n", ["1"])], notes)])
-    assert "not counted: 1 failed. Is it? No! means over folds (2 to 3). Intervals over folds.\n" in text
+    assert "not counted: 1 failed. Is it? No! means over folds (2 to 3). Intervals over folds.\\par}\n" in text
 
 
 def test_latex_aligns_columns_of_numbers_at_the_point():
