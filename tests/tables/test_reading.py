@@ -100,7 +100,7 @@ def test_a_deterministic_row_has_one_seed_and_a_shortened_one_still_lacks_the_ot
         ({"unit": ..., "seeds": ..., "title": ...}, "; unit, seeds are missing too"),
         ({"test_set": "abc"}, "test_set is 'abc'; it must be same or other: "),
         ({"rows": [row(test_set=1)]}, r"row 1 \(a\): test_set is 1; it must be same or other"),
-        ({"rows": []}, "rows is \\[\\]; it must be a list of rows"),
+        ({"rows": []}, "rows is \\[\\]; it must be a list with at least one row"),
         ({"rows": [row(), row()]}, "2 rows have the label 'a'"),
         ({"rows": [row(), 3]}, "row 2: it is 3; it must be a section with keys of its own"),
         (
@@ -132,7 +132,10 @@ def test_a_deterministic_row_has_one_seed_and_a_shortened_one_still_lacks_the_ot
         ({"rows": [row(claimed=["1", "2"], deviation="0.1", trainings=3)]}, "deviation goes with one claimed number"),
         ({"rows": [row(trainings=0)]}, "trainings is 0; it must be a whole number of at least 1"),
         ({"rows": [row(claimed=None)]}, "claimed is null; it must be a number in quotes"),
-        ({"rows": [row(claimed=["2", "1"])]}, "claimed is .*; it must be error, % from 0 to 100, the low end first"),
+        (
+            {"rows": [row(claimed=["2", "1"])]},
+            "claimed is .*; it must be two numbers, the low end first: error, % from 0 to 100",
+        ),
         ({"rows": [row(claimed="101")]}, "claimed is '101'; it must be error, % from 0 to 100"),
         ({"rows": [row(claimed="nan")]}, "claimed is 'nan'; it must be a number in quotes"),
         ({"rows": [row(overrides="model=mlp")]}, r"row 1 \(a\): overrides is 'model=mlp'; it must be a list of texts"),

@@ -230,7 +230,9 @@ def _claim(file: TableFile, row: RowFile, claimed: Any, measure: Measure) -> Cla
     ends = [float(text) for text in numbers]
     low, high = sorted(unit.value(end) for end in (ends[0], ends[-1]))
     if not metric.low <= low <= high <= metric.high or ends[0] > ends[-1]:
-        expected = f"{unit.heading}{_range(metric, unit)}{', the low end first' * isinstance(claimed, list)}"
+        expected = f"{unit.heading}{_range(metric, unit)}"
+        if isinstance(claimed, list):
+            expected = f"two numbers, the low end first: {expected}"
         raise RequestError(f"claimed is {claimed!r}; it must be {expected}")
     if (metric.low, metric.high) == (0, 1) and unit.scale == 1 and any("." not in text for text in numbers):
         raise RequestError(f"claimed is {claimed!r}; it must have the decimals of its source, such as '0.98'")

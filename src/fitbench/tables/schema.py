@@ -270,7 +270,9 @@ class TableFile(Section):
         description="named groups of keys, as 'the recipe of its source': [optimizer, training], for explained_by",
     )
     chosen: Chosen = Field({}, description="how open settings of all rows were chosen; see rows")
-    rows: Annotated[list[RowFile], Len(1), Allowed("a list of rows")] = Field(ABSENT, description="the rows, see below")
+    rows: Annotated[list[RowFile], Len(1), Allowed("a list with at least one row")] = Field(
+        ABSENT, description="the rows, see below"
+    )
     matrix: MatrixFile = Field(ABSENT, description="a matrix in place of rows, see below")
 
     @field_validator("unit", mode="wrap")
