@@ -1,5 +1,6 @@
 """Tables in LaTeX, compiled as a reader would compile them."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,13 +22,18 @@ needs_latex = pytest.mark.skipif(
 
 
 def compiled(folder: Path, *tables: str) -> str | None:
-    """The text of the PDF of a paper with these tables, as it is laid out; None where there is no pdftotext."""
+    """The text of the PDF of a paper with these tables, as it is laid out; None where there is no pdftotext.
+
+    The paper uses the packages that the first table names.
+    """
+    packages = re.search(r"\\usepackage\{.*?\}", tables[0])
+    assert packages is not None
     inputs = ""
     for number, text in enumerate(tables):
         (folder / f"table{number}.tex").write_text(text, encoding="utf-8")
         inputs += f"\\input{{table{number}}}"
     (folder / "paper.tex").write_text(
-        f"\\documentclass[landscape]{{article}}\\usepackage{{array,booktabs,graphicx,longtable,siunitx}}\\begin{{document}}{inputs}\\end{{document}}"
+        f"\\documentclass[landscape]{{article}}{packages[0]}\\begin{{document}}{inputs}\\end{{document}}"
     )
     process = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper"],

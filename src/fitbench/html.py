@@ -23,7 +23,7 @@ COLOURS = {  # of Rich's styles, on a light and on a dark ground
     "magenta": ("#8a2f8f", "#e39be6"),
 }
 MARKED = {Mark.NONE: "{}", Mark.BOLD: "<b>{}</b>", Mark.UNDERLINE: "<u>{}</u>"}
-FOLDED = 24  # characters of a line that every cell has
+FOLDED = 24  # characters; a longer cell goes on in the next line where its column is a folded one
 SELECTOR = ".fitbench-tables"
 HEAD = '<!DOCTYPE html>\n<meta charset="utf-8">\n<meta name="color-scheme" content="light dark">\n'
 

@@ -9,10 +9,10 @@ from fitbench.composition import Composer
 from fitbench.config.reading import resolved
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
-from fitbench.text import hint
+from fitbench.text import hint, sentences
 
 DEFAULT = "test_accuracy"
-DEFINE = "a metric of your own is defined in overrides, as metrics.NAME={_target_: mine.function, direction: max}"
+DEFINE = "A metric of your own is defined in overrides, as metrics.NAME={_target_: mine.function, direction: max}"
 
 
 def find_metric(name: str, overrides: Sequence[str]) -> tuple[str, Metric]:
@@ -33,9 +33,8 @@ def find_metric(name: str, overrides: Sequence[str]) -> tuple[str, Metric]:
         own = _defined(overrides)
         if metric_name not in own:
             names = [*metrics.for_task(None), "top_5_accuracy", *own]
-            near = hint(metric_name, names)
-            define = DEFINE.replace("a metric", "A metric", 1) if near.endswith("?") else f"; {DEFINE}"
-            raise RequestError(f"there is no metric {metric_name!r}; {near}{' ' * near.endswith('?')}{define}")
+            unknown = f"there is no metric {metric_name!r}; {hint(metric_name, names)}"
+            raise RequestError(sentences([unknown, DEFINE]))
         metric = own[metric_name]
     return part or "test", metric
 

@@ -84,13 +84,13 @@ def columns(table: Table, results: Sequence[Outcome], numbered: bool = False) ->
 
     `numbered`: the numbers of the rows in table.yaml are visible, as they are where verdicts may name them.
     """
-    named = numbered or any(one.row.explanation for one in results)
+    numbered = numbered or any(one.row.explanation for one in results)
 
     def add(head: str, cell: Callable[[Outcome], str], values: dict[str, Value], **options: Any) -> Column:
         return column(head, results, cell, values, **options)
 
     return [
-        Column("#", [str(one.row.number) for one in results], spare=0, visible=named),
+        Column("#", [str(one.row.number) for one in results], spare=0, visible=numbered),
         *_naming_columns(table, results),
         add("claimed", lambda one: claimed(one.row.claim), _claim_values()),
         add("measured", mean_sd, {
@@ -116,22 +116,22 @@ def columns(table: Table, results: Sequence[Outcome], numbered: bool = False) ->
     ]  # fmt: skip
 
 
-def chosen(table: Table, columns: Sequence[Column], heads: Sequence[str]) -> list[Column]:
-    """The columns that name the rows, and those with these heads in the order of the heads.
+def chosen(table: Table, every: Sequence[Column], heads: Sequence[str]) -> list[Column]:
+    """Of all columns of the table those that name the rows, and those with these heads, in the order of the heads.
 
     Raises:
         RequestError: the table is a matrix, or has no such column.
     """
     if table.matrix:
         raise RequestError(f"--columns is for lists of rows; {table.name} is a matrix")
-    by_head = {column.head: column for column in columns if column.visible or column.head == "#"}
+    by_head = {column.head: column for column in every if column.visible or column.head == "#"}
     naming = list(by_head)[1 : list(by_head).index("claimed")]
     known = list(filter(None, by_head))
     for head in heads:
         if head not in known:
             raise RequestError(f"--columns: there is no column {head!r}; there are {', '.join(known)}")
-    named = "verdict" in heads and by_head["#"].visible  # a verdict names rows by their numbers
-    first = ["#"] * ("#" in heads or named)
+    numbered = "verdict" in heads and by_head["#"].visible  # a verdict names rows by their numbers
+    first = ["#"] * ("#" in heads or numbered)
     return [replace(by_head[head], spare=None, visible=True) for head in dict.fromkeys([*first, *naming, *heads])]
 
 
@@ -276,21 +276,19 @@ def _printed(
     bold: bool = True,
 ) -> list[Printed]:
     """The matrices of the table, or its columns, under the title; below the last one the notes."""
+    shown: list[Column] = []
     if table.matrix:
-        made, intervals = matrix_tables(table, results, format, bold), False
+        made = matrix_tables(table, results, format, bold)
     else:
         every = columns(table, results, numbered=format == "markdown")
         shown = every if look.columns is None else chosen(table, every, look.columns)
-        made, intervals = (
-            [Printed(f"{table.title} ({table.heading})", shown, shortened=True)],
-            any(one.head == INTERVAL for one in shown),
-        )
+        made = [Printed(f"{table.title} ({table.heading})", shown, shortened=True)]
     below = [
         *made[-1].notes,
         Note(f"{counts(results)}.", "bold"),
         *(Note(f"{text}.", "") for text in (about_committed(results),) if text and format not in PUBLISHED),
         *(Note(f"{remark}.", "yellow") for remark in remarks(results)),
-        Note(rule(table, results, intervals)),
+        Note(rule(table, results, intervals=any(column.head == INTERVAL for column in shown))),
     ]
     made[-1] = replace(made[-1], notes=below if look.notes else [])
     return [each if look.caption else replace(each, title="") for each in made]

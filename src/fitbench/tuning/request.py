@@ -38,13 +38,15 @@ class Request:
 
     @property
     def repetition(self) -> str:
-        """What is said where there are more trials than configurations; '' where there are not, or may be."""
+        """The note that trials repeat, because there are more of them than configurations; '' if they need not."""
         number, trials = self.space.configurations(), self.settings.trials
         if number is None or number >= trials or self.settings.sampler is Sampler.grid:
             return ""
+        some_depend = any(parameter.only for parameter in self.space.parameters)  # which a grid refuses
+        advice = "" if some_depend else ". search.sampler=grid tries each once"
         return (
             f"the space has {counted(number, 'configuration')} and search.trials is {trials}: trials of the same "
-            "configuration take its recorded result. search.sampler=grid tries each choice once"
+            f"configuration take its recorded result{advice}"
         )
 
 
