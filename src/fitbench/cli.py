@@ -12,6 +12,7 @@ import typer
 from fitbench.single_options import SingleOptions
 
 if TYPE_CHECKING:
+    from fitbench.formats import Look
     from fitbench.launch.summary import SweepSummary
 
 app = typer.Typer(
@@ -83,6 +84,8 @@ Trust = Annotated[
     ),
 ]
 TableOrJson = Annotated[str, typer.Option("--format", help="table or json")]
+NoCaption = Annotated[bool, flag("--no-caption", help="leave out the title")]
+NoNotes = Annotated[bool, flag("--no-notes", help="leave out what stands below the table")]
 TableFormat = Annotated[str, typer.Option("--format", help="table, csv, json, markdown, latex or html")]
 
 
@@ -125,6 +128,13 @@ def _print_run(folder: Path, _result: dict[str, Any], reused: bool) -> None:
     if not reused:
         write_plots(folder)
     print_summary(folder, reused)
+
+
+def _look(no_caption: bool, no_notes: bool, columns: str | None) -> "Look":
+    """What people see of a table; `columns` are names with commas between them."""
+    from fitbench.formats import Look
+
+    return Look(not no_caption, not no_notes, None if columns is None else tuple(map(str.strip, columns.split(","))))
 
 
 def _print_sweep(summary: "SweepSummary") -> None:
@@ -298,13 +308,19 @@ def compare(
         ),
     ] = None,
     explain: Annotated[bool, flag("--explain", help="say how the numbers are computed, and name every group")] = False,
+    columns: Annotated[
+        str | None, typer.Option(help="columns of a ranking, behind the groups, by their names in CSV: n,mean,p_holm")
+    ] = None,
     format: TableFormat = "table",
+    no_caption: NoCaption = False,
+    no_notes: NoNotes = False,
 ) -> None:
     """Compare groups of runs over their seeds and folds, with tests of differences; or the predictions of two runs."""
     from fitbench.analysis.compare import compare as compare_runs
     from fitbench.analysis.request import Which
 
-    compare_runs(Which(paths or [], where, study, all), by, metric, baseline, pivot, outputs, limit, format, explain)
+    which, look = Which(paths or [], where, study, all), _look(no_caption, no_notes, columns)
+    compare_runs(which, by, metric, baseline, pivot, outputs, limit, format, explain, look)
 
 
 @app.command()
@@ -490,19 +506,18 @@ def table(
         str | None, typer.Option(help="columns of a list of rows, behind the labels, as claimed,measured,verdict")
     ] = None,
     format: Annotated[str, typer.Option(help="table, markdown, latex, html, csv or json")] = "table",
-    no_caption: Annotated[bool, flag("--no-caption", help="leave out the title")] = False,
-    no_notes: Annotated[bool, flag("--no-notes", help="leave out what stands below the table")] = False,
+    no_caption: NoCaption = False,
+    no_notes: NoNotes = False,
 ) -> None:
     """Show a published table: claimed beside measured values, with a verdict.
 
     Runs that have no folder in --outputs are taken from results.csv beside table.yaml. --check records its runs in the
     study STUDY-check; its exit status is 1 if a value differs by more than the tolerance.
     """
-    from fitbench.tables.rendering import Look
     from fitbench.tables.table import table as show_table
 
     asked = {"run": run, "write": write, "dry_run": dry_run, "check": check, "anew": anew}
-    look = Look(not no_caption, not no_notes, None if columns is None else tuple(map(str.strip, columns.split(","))))
+    look = _look(no_caption, no_notes, columns)
     status = show_table(experiment, rows, seeds, outputs, format, context.args, config_dir or (), look, **asked)
     raise typer.Exit(status)
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -269,6 +270,34 @@ def test_every_format_of_compare_has_the_same_numbers(grid, fitbench):
     latex = fitbench("compare", "--format", "latex").stdout
     assert r"1 & softmax & 3 & -0.125 {\,$\pm$\,0.025} &" in latex
     assert latex.count(r"\toprule") == 2
+
+
+def test_columns_title_and_notes_of_a_comparison_can_be_chosen(grid, fitbench):
+    lines = fitbench("compare", "--columns", "p_holm,mean,n", "--no-caption", "--no-notes").stdout.splitlines()
+    assert re.split(r" {3,}", lines[0]) == ["model", "p Holm", "mean ± sd", "n"]
+    assert re.split(r" {3,}", lines[1]) == ["softmax", "-0.125 ± 0.025", "3"]
+    assert re.split(r" {3,}", lines[2])[2:] == ["0.250 ± 0.050", "3"]
+    assert len(lines) == 3
+    with_notes = fitbench("compare", "--columns", "mean").stdout
+    assert with_notes.startswith("test_kappa, lower is better")
+    assert "Against" not in with_notes
+    assert "Intervals over seeds" in with_notes
+    latex = fitbench("compare", "--columns", "n,mean", "--format", "latex", "--no-caption", "--no-notes").stdout
+    assert "table}" not in latex
+    assert "  softmax & 3 & -0.125" in latex
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--columns", "meen"], "--columns: there is no column 'meen'; there are rank, n, mean, low, best, worst, "),
+        (["--columns", "mean", "--format", "csv"], "--columns, --no-caption and --no-notes are for people's formats"),
+        (["--columns", "mean", "--pivot", "model.name"], "--columns is for a ranking; with --pivot"),
+    ],
+)
+def test_a_wrong_choice_of_what_people_see_is_refused(grid, fitbench, options, message):
+    with pytest.raises(RequestError, match=re.escape(message)):
+        fitbench("compare", *options)
 
 
 def test_runs_that_lack_the_metric_are_counted_apart(grid, make_run, add, fitbench):

@@ -19,7 +19,7 @@ from fitbench.analysis.request import Which
 from fitbench.analysis.screen import Size, room
 from fitbench.columns import Column, Note, Table, records, selected, stacked
 from fitbench.errors import RequestError
-from fitbench.formats import FORMATS, mark_words, print_as
+from fitbench.formats import EVERYTHING, FORMATS, Look, mark_words, print_as
 from fitbench.record.folder import is_run
 from fitbench.text import check_format, clean, console, counted, first_of, shortened
 
@@ -36,6 +36,7 @@ def compare(
     limit: int | None,
     format: str,
     explain: bool = False,
+    look: Look = EVERYTHING,
 ) -> None:
     """Print the groups of runs, a table for each data set and task; or, of two single runs, where they disagree.
 
@@ -53,6 +54,7 @@ def compare(
             CSV and JSON all.
         format: one of `formats.FORMATS`.
         explain: whether all is said about the groups and the numbers, or only warnings and one line.
+        look: what people see of the tables. Chosen columns are in one table, those of the differences too.
 
     Raises:
         RequestError: an option is wrong, nothing remains to compare, the runs have different definitions of the
@@ -60,21 +62,25 @@ def compare(
         FitbenchError: a file of two single runs is damaged.
     """
     check_format(format, FORMATS)
+    look.refuse_for_scripts(format)
+    if look.columns is not None and pivot is not None:
+        raise RequestError("--columns is for a ranking; with --pivot the columns are the values of the key")
     which = which.located(outputs)
     folders = list(map(Path, which.paths))
     if len(folders) != 2 or not all(map(is_run, folders)):
         wanted = replace(which.printed_as(format), paths=folders or [outputs])
         names = several(metric)
         if pivot is not None:
-            _print_matrices(wanted, pivot, by, names, baseline, limit, format)
+            _print_matrices(wanted, pivot, by, names, baseline, limit, format, look)
         else:
             found = compare_groups(wanted, by, names[0] if names else None, baseline, names[1:])
-            _print(found, limit, format, explain)
+            _print(found, limit, format, explain, look)
         return
     from fitbench.analysis import two_runs
 
     options = {"--by": by, "--pivot": pivot, "--baseline": baseline, "--where": which.where, "--study": which.study}
     given = [name for name, value in options.items() if value is not None]
+    given += ["--columns, --no-caption and --no-notes"] * (look != EVERYTHING)
     if given:
         raise RequestError(f"{', '.join(given)} is for groups of runs; {folders[0]} and {folders[1]} are single runs")
     two_runs.compare_runs(folders[0], folders[1], metric, limit, format)
@@ -89,21 +95,30 @@ def several(metric: str | None) -> list[str]:
 
 
 def _print_matrices(
-    which: Which, pivot: str, by: str | None, metrics: list[str], baseline: str | None, limit: int | None, format: str
+    which: Which,
+    pivot: str,
+    by: str | None,
+    metrics: list[str],
+    baseline: str | None,
+    limit: int | None,
+    format: str,
+    look: Look,
 ) -> None:
     from fitbench.analysis.pivot import pivots
     from fitbench.analysis.pivot_table import print_pivots
 
     if baseline is not None:
         raise RequestError("--baseline is for a ranking; with --pivot each column is compared with its best")
-    print_pivots(pivots(which, pivot, by, metrics), limit, GROUPS, format)
+    print_pivots(pivots(which, pivot, by, metrics), limit, GROUPS, format, look)
 
 
-def _print(comparisons: Sequence[Compared], limit: int | None, format: str, explain: bool) -> None:
+def _print(comparisons: Sequence[Compared], limit: int | None, format: str, explain: bool, look: Look) -> None:
     if format == "json":
         print(json.dumps(_as_json(comparisons, limit), indent=2, allow_nan=False, default=str))
         return
-    print_as(format, _all_tables(comparisons, limit, explain, format), of_scripts(comparisons, limit))
+    _refuse_unknown(comparisons, look.columns or ())
+    tables = _all_tables(comparisons, limit, explain, format, look.columns)
+    print_as(format, list(map(look.of, tables)), of_scripts(comparisons, limit))
 
 
 def of_scripts(comparisons: Sequence[Compared], limit: int | None = None) -> list[Column]:
@@ -119,14 +134,23 @@ def of_scripts(comparisons: Sequence[Compared], limit: int | None = None) -> lis
     )
 
 
-def _all_tables(comparisons: Sequence[Compared], limit: int | None, explain: bool, format: str) -> list[Table]:
-    """The tables of the comparisons that have a value, as many as there is room for; below them what is not shown."""
+def _all_tables(
+    comparisons: Sequence[Compared],
+    limit: int | None,
+    explain: bool,
+    format: str,
+    chosen: Sequence[str] | None,
+) -> list[Table]:
+    """The tables of the comparisons that have a value, as many as there is room for; below them what is not shown.
+
+    `chosen` are names of columns, see `_chosen`; None: all.
+    """
     found = [each for each in comparisons if each.reference is not None or not each.of]
     shown, rows, below = len(found), limit or GROUPS, list[Note]()
     if limit is None and (out := console()).is_terminal:
-        shown, rows, lines = room(out, [_size(each, explain, out.width) for each in found])
+        shown, rows, lines = room(out, [_size(each, explain, out.width, chosen is None) for each in found])
         below = _others(found[shown:], lines, out.width)
-    tables = [table for each in found[:shown] for table in _tables(each, rows, explain, format)]
+    tables = [table for each in found[:shown] for table in _tables(each, rows, explain, format, chosen)]
     below += _without_values([each for each in comparisons if each not in found])
     if not explain and (said := footnote(found, format == "table")):
         below.append(Note(said))
@@ -152,9 +176,10 @@ def _best_in_short(compared: Compared) -> str:
     return clean(f"{compared.of}: {best.label} {mean_sd(best, digits)} (n = {best.summary.n}){of}")
 
 
-def _size(compared: Compared, explain: bool, width: int) -> Size:
-    """The room that a comparison takes in a terminal of this width."""
-    rows = [len(compared.groups), *[len(_tested(compared))] * bool(_tested(compared))]
+def _size(compared: Compared, explain: bool, width: int, with_differences: bool) -> Size:
+    """The room that a comparison takes in a terminal of this width, with a table of differences or without."""
+    tested = len(_tested(compared)) * with_differences
+    rows = [len(compared.groups), *[tested] * bool(tested)]
     further = 2 * bool(compared.further)  # lines: the head over the metrics, and what bold means
     lines = notes(compared) + footnotes(compared) if explain else warnings(compared)
     return Size(rows, further + len(_title(compared)) // width + sum(1 + len(line) // width for line in lines))
@@ -179,8 +204,11 @@ def _is_tested(comparison: Comparison) -> bool:
     return (comparison.difference.p, comparison.difference.interval) != (None, None)
 
 
-def _tables(compared: Compared, limit: int, explain: bool, format: str) -> list[Table]:
-    """The ranking, and the differences where any are tested, `limit` groups at most; the notes below the last."""
+def _tables(compared: Compared, limit: int, explain: bool, format: str, chosen: Sequence[str] | None) -> list[Table]:
+    """The ranking, and the differences where any are tested, `limit` groups at most; the notes below the last.
+
+    Chosen columns are one table.
+    """
     more, hints = len(compared.groups) - limit, format == "table"
     hint = f"; --limit {len(compared.groups)} shows them" * hints
     cut = [Note(f"and {counted(more, 'more group')}{hint}")] * (more > 0)
@@ -191,13 +219,45 @@ def _tables(compared: Compared, limit: int, explain: bool, format: str) -> list[
         *(Note(note, "yellow") for note in warned),
         *map(Note, footnotes(compared, validation) if explain else []),
     ]
-    ranks = selected(ranking(compared), range(min(limit, len(compared.groups))))
-    others = _tested(compared)[:limit]
+    every = ranking(compared) if chosen is None else _chosen(compared, chosen)
+    ranks = selected(every, range(min(limit, len(compared.groups))))
+    others = [] if chosen is not None else _tested(compared)[:limit]
     if compared.reference is None or not others:
-        return [Table(_title(compared), ranks, [*cut, *below])]
+        return [Table(_title(compared), ranks, [*cut, *below], shortened=True)]
     kind = "the best" if compared.chosen else "the baseline"
     title = f"Against {kind}, {compared.groups[compared.reference].label}"
-    return [Table(_title(compared), ranks, cut), Table(title, selected(differences(compared), others), below)]
+    against = Table(title, selected(differences(compared), others), below, shortened=True)
+    return [Table(_title(compared), ranks, cut, shortened=True), against]
+
+
+def _chosen(compared: Compared, names: Sequence[str]) -> list[Column]:
+    """The columns that name the groups, and those with these names, in their order."""
+    by_name = _by_name(compared)
+    wanted = dict.fromkeys(by_name[name] for name in names if name in by_name)
+    return [*(column for column in ranking(compared) if column.key), *(replace(each, spare=None) for each in wanted)]
+
+
+def _by_name(compared: Compared) -> dict[str, Column]:
+    """The columns behind the keys by their names in CSV and by their heads, as 'mean', 'sd' and 'mean ± sd'."""
+    by_name: dict[str, Column] = {}
+    for each in (*ranking(compared), *differences(compared)):
+        if each.values and each.visible and not each.key:
+            for name in (*each.values, each.head):
+                by_name.setdefault(name, each)
+    return by_name
+
+
+def _refuse_unknown(comparisons: Sequence[Compared], names: Sequence[str]) -> None:
+    """Refuse a name of a column that no comparison has.
+
+    Raises:
+        RequestError: there is one; the message names those that there are.
+    """
+    known = {name: column for compared in comparisons for name, column in _by_name(compared).items()}
+    for name in names:
+        if name not in known:
+            firsts = dict.fromkeys(next(iter(column.values)) for column in known.values())
+            raise RequestError(f"--columns: there is no column {name!r}; there are {', '.join(firsts)}")
 
 
 def _title(compared: Compared) -> str:

@@ -26,11 +26,11 @@ from fitbench.analysis.run_columns import (
     usual_columns,
 )
 from fitbench.analysis.screen import Size, room
-from fitbench.analysis.studies import OF_SCRIPTS, Which, fitting, narrowed
+from fitbench.analysis.studies import Which, fitting, narrowed
 from fitbench.analysis.telling import readable
 from fitbench.columns import Note, Table
 from fitbench.errors import RequestError
-from fitbench.formats import FORMATS, print_as
+from fitbench.formats import FORMATS, OF_SCRIPTS, print_as
 from fitbench.record.folder import State
 from fitbench.record.newest import last_change
 from fitbench.text import check_format, console, first_of, natural_order, shortened

@@ -16,13 +16,13 @@ from fitbench.analysis.sample import Sample
 from fitbench.analysis.statistics import SIGNIFICANT
 from fitbench.analysis.telling import key_text, short_texts
 from fitbench.columns import Column, Mark, Note, Table, records, selected, stacked
-from fitbench.formats import mark_words, print_as
+from fitbench.formats import Look, mark_words, print_as
 from fitbench.text import clean, counted, first_of, in_sentence, number
 
 NAMED = 5  # cells that a line names at most
 
 
-def print_pivots(pivots: Sequence[Pivot], limit: int | None, usual: int, format: str) -> None:
+def print_pivots(pivots: Sequence[Pivot], limit: int | None, usual: int, format: str, look: Look) -> None:
     """Print matrices on stdout in one of `formats.FORMATS`, with `limit` rows at most.
 
     Without a limit, CSV and JSON have all rows, and the formats for people the `usual` number at most.
@@ -34,7 +34,11 @@ def print_pivots(pivots: Sequence[Pivot], limit: int | None, usual: int, format:
         tables = [_table(_with_values(each), limit or usual, format) for each in shown]
         below = [_without_values(each) for each in pivots if each not in shown]
         tables += [Table("", [], below)] * bool(below)
-        print_as(format, tables, stacked([_with_task_and_data(each, values(each, limit)) for each in pivots]))
+        print_as(
+            format,
+            list(map(look.of, tables)),
+            stacked([_with_task_and_data(each, values(each, limit)) for each in pivots]),
+        )
 
 
 # -- for people -------------------------------------------------------------------------------------------------------

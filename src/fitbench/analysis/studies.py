@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fitbench.analysis.filters import parse, select
 from fitbench.analysis.frame import plain_values
 from fitbench.errors import RequestError
+from fitbench.formats import OF_SCRIPTS
 from fitbench.record.naming import find_folder
 from fitbench.record.newest import last_change
 from fitbench.stderr import write_note
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RUN_AND_END = ("study", "folder", "finished_at")
-OF_SCRIPTS = ("csv", "json")  # formats that hold the runs of all studies
 
 
 @dataclass(frozen=True)

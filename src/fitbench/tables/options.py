@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fitbench.analysis.studies import OF_SCRIPTS
 from fitbench.errors import RequestError
-from fitbench.tables.rendering import EVERYTHING, Look
+from fitbench.formats import Look
 from fitbench.tables.results_file import FILE
 
 
@@ -54,10 +53,6 @@ class Options:
             ),
             (self.check and seeds is not None, "--check trains one seed of each row; leave out --seeds"),
             (
-                format in OF_SCRIPTS and look != EVERYTHING,
-                f"--columns, --no-caption and --no-notes are for people's formats; --format is {format}",
-            ),
-            (
                 look.columns is not None and (self.check or self.dry_run),
                 "--columns is for the table itself; leave it out with --check and --dry-run",
             ),
@@ -65,3 +60,4 @@ class Options:
         for wrong, message in refused:
             if wrong:
                 raise RequestError(message)
+        look.refuse_for_scripts(format)

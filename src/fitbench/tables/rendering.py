@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from fitbench import metrics
@@ -12,7 +12,7 @@ from fitbench.analysis.statistics import Interval
 from fitbench.columns import Column, Note, as_csv, column, print_tables, records
 from fitbench.columns import Table as Printed
 from fitbench.errors import RequestError
-from fitbench.formats import DOCUMENTS
+from fitbench.formats import DOCUMENTS, EVERYTHING, Look
 from fitbench.markdown import markdown
 from fitbench.tables.cells import claimed, difference, ends, mean_sd, seconds
 from fitbench.tables.definition import Claim, Measure, Table
@@ -24,24 +24,6 @@ from fitbench.tables.results_file import Record
 from fitbench.tables.units import Unit
 from fitbench.tables.verdict import FALSE_VERDICT_RATE
 from fitbench.text import clean, console, number
-
-
-@dataclass(frozen=True)
-class Look:
-    """What people see of a table.
-
-    Attributes:
-        caption: whether the title stands above it.
-        notes: whether the counts, the remarks and the rule of the verdict stand below it.
-        columns: the heads of the columns behind the labels, in their order; None for all.
-    """
-
-    caption: bool = True
-    notes: bool = True
-    columns: tuple[str, ...] | None = None
-
-
-EVERYTHING = Look()
 
 
 def print_table(table: Table, results: Sequence[Outcome], format: str, look: Look = EVERYTHING) -> None:
@@ -290,8 +272,8 @@ def _printed(
         *(Note(f"{remark}.", "yellow") for remark in remarks(results)),
         Note(rule(table, results, intervals=any(column.head == INTERVAL for column in shown))),
     ]
-    made[-1] = replace(made[-1], notes=below if look.notes else [])
-    return [each if look.caption else replace(each, title="") for each in made]
+    made[-1] = replace(made[-1], notes=below)
+    return list(map(look.of, made))
 
 
 def as_json(table: Table, results: Sequence[Outcome]) -> str:

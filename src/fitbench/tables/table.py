@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fitbench.config import Config
 from fitbench.errors import FitbenchError, RequestError
-from fitbench.formats import FORMATS
+from fitbench.formats import EVERYTHING, FORMATS, Look
 from fitbench.tables import checking, choosing, explaining, launching, planning, rendering
 from fitbench.tables.committed import committed_runs, with_committed, with_kept
 from fitbench.tables.composing import configurations
@@ -17,7 +17,6 @@ from fitbench.tables.measured import read_runs
 from fitbench.tables.options import Options
 from fitbench.tables.outcome import outcomes
 from fitbench.tables.reading import read
-from fitbench.tables.rendering import EVERYTHING, Look
 from fitbench.tables.results_file import Record
 from fitbench.tables.sampling import with_deviations
 from fitbench.text import check_format
