@@ -117,10 +117,13 @@ def _other_settings(
     ours, theirs = (dict(leaves(each, lists=False)) for each in (values, others))
     named = "; ".join(f"{key} is {_shown(ours, key)} here and {_shown(theirs, key)} there" for key in keys[:NAMED])
     more = f"; and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+    known = {**ours, **theirs}
+    unknown = [key for key in row.explanation.keys if not any(f"{leaf}.".startswith(f"{key}.") for leaf in known)]
+    hint = f". Neither row has {unknown[0]}{did_you_mean(unknown[0], list(known))}" if unknown else ""
     return (
         f"row {row.number} ({row.label}): explained_by is row {other.number} ({other.label}), which differs in more "
         f"than {row.explanation.group!r} ({', '.join(row.explanation.keys)}): {named}{more}; make the rows equal in "
-        "these keys, or add the keys to the group in settings"
+        f"these keys, or add the keys to the group in settings{hint}"
     )
 
 
