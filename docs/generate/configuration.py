@@ -9,9 +9,11 @@ from docs.generate import conf
 from docs.generate.markdown import anchor, code, explained, prose, table
 from docs.generate.schema import Key, keys_of
 from fitbench.config import data_sections, logger_section, optimizer_section, schema, sweep_section, training_section
-from fitbench.config.builders import SECTION, settings_schema
+from fitbench.config.builders import SECTION, kinds_taken, settings_schema
 from fitbench.config.describe import describe
+from fitbench.kinds import KINDS
 from fitbench.tables.schema import MatrixFile, MeasureFile, RowFile, TableFile
+from fitbench.text import in_sentence
 from fitbench.tuning.settings import Settings
 
 HEADINGS = ("key", "default", "meaning, and what is allowed")
@@ -33,10 +35,18 @@ DISCRIMINATORS = ("kind", "source")  # of the unions; the choice of a file decid
 
 
 def choices(group: str) -> str:
-    """The files of a group, with the comments at their top."""
-    return table(
-        (code(f"{group}="), "what it is"), [(code(file.name), prose(file.about)) for file in conf.files(group)]
-    )
+    """The files of a group, with the comments at their top; those of models also with what the models take."""
+    files = conf.files(group)
+    if group != "model":
+        return table((code(f"{group}="), "what it is"), [(code(file.name), prose(file.about)) for file in files])
+    rows = [(code(file.name), prose(file.about), _taken(file)) for file in files]
+    return table((code("model="), "what it is", "takes"), rows)
+
+
+def _taken(file: conf.File) -> str:
+    """The examples that a model takes, as 'images or series'."""
+    inside, _ = _model_and_others(file.values)
+    return in_sentence([KINDS[kind].plural for kind in kinds_taken(inside["_target_"]) or ()])
 
 
 def settings(name: str) -> str:

@@ -84,7 +84,7 @@ def test_json_names_the_explanation_also_where_the_other_row_is_not_shown(explai
          rf"'{RECIPE}' \(optimizer\): training\.epochs is 2 here and 3 there; make"),
         (["training"], ["model.hidden=[7]", "optimizer=sgd"], r"is row 2 .*: model\.hidden is \[\d.*\] here and \[7\] "
          r"there; optimizer\.\S+ is .* here and .* there"),
-        (["training.epoch"], [], r"add the keys to the group in settings\. Neither row has training\.epoch\. Did you mean "
+        (["training.epoch"], [], r"the group in settings\. Neither row has training\.epoch\. Did you mean "
          r"training\.epochs\?"),
         (["optimiser", "training"], [],
          r"has 'optimiser'; a configuration has no such section\. Did you mean optimizer\?"),

@@ -108,8 +108,8 @@ def check_takes(model: Mapping[str, Any], kind: str, data: str) -> None:
     Raises:
         RequestError: the message names models that take the examples.
     """
-    signature = signature_of(model["_target_"]) if is_ours(model["_target_"]) else None
-    if signature is None or kind in (taken := _kinds(signature)):
+    taken = kinds_taken(model["_target_"])
+    if taken is None or kind in taken:
         return
     ways = [f"model={name}" for name in MODELS[kind]]
     if kind == TOKENS and ARRAYS in taken:
@@ -120,8 +120,15 @@ def check_takes(model: Mapping[str, Any], kind: str, data: str) -> None:
     )
 
 
-def _kinds(signature: Signature) -> tuple[str, ...]:
-    """The kinds of examples that a model of fitbench takes."""
+def kinds_taken(target: str) -> tuple[str, ...] | None:
+    """The kinds of examples that a model of fitbench takes; None for a builder of the user's.
+
+    Args:
+        target: the dotted name of its builder.
+    """
+    signature = signature_of(target) if is_ours(target) else None
+    if signature is None:
+        return None
     for parameter in signature.parameters:
         if parameter.name == "inputs":
             for item in get_args(parameter.annotation):
