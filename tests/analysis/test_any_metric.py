@@ -280,7 +280,8 @@ def test_columns_title_and_notes_of_a_comparison_can_be_chosen(grid, fitbench):
     assert len(lines) == 3
     with_notes = fitbench("compare", "--columns", "mean").stdout
     assert with_notes.startswith("test_kappa, lower is better")
-    assert "Against" not in with_notes
+    assert "gainst" not in with_notes
+    assert "Differences and p-values are against the best, softmax." in fitbench("compare", "--columns", "p").stdout
     assert "Intervals over seeds" in with_notes
     latex = fitbench("compare", "--columns", "n,mean", "--format", "latex", "--no-caption", "--no-notes").stdout
     assert "table}" not in latex

@@ -219,15 +219,31 @@ def _tables(compared: Compared, limit: int, explain: bool, format: str, chosen: 
         *(Note(note, "yellow") for note in warned),
         *map(Note, footnotes(compared, validation) if explain else []),
     ]
-    every = ranking(compared) if chosen is None else _chosen(compared, chosen)
-    ranks = selected(every, range(min(limit, len(compared.groups))))
-    others = [] if chosen is not None else _tested(compared)[:limit]
-    if compared.reference is None or not others:
-        return [Table(_title(compared), ranks, [*cut, *below], shortened=True)]
-    kind = "the best" if compared.chosen else "the baseline"
-    title = f"Against {kind}, {compared.groups[compared.reference].label}"
-    against = Table(title, selected(differences(compared), others), below, shortened=True)
-    return [Table(_title(compared), ranks, cut, shortened=True), against]
+    title, shown = _title(compared), range(min(limit, len(compared.groups)))
+    against = _reference(compared)
+    if chosen is not None:
+        columns = _chosen(compared, chosen)
+        if against and _has_differences(compared, columns):
+            cut.append(Note(f"Differences and p-values are against {against}."))
+        return [Table(title, selected(columns, shown), [*cut, *below], shortened=True)]
+    ranks = selected(ranking(compared), shown)
+    others = _tested(compared)[:limit]
+    if not (against and others):
+        return [Table(title, ranks, [*cut, *below], shortened=True)]
+    tested = Table(f"Against {against}", selected(differences(compared), others), below, shortened=True)
+    return [Table(title, ranks, cut, shortened=True), tested]
+
+
+def _reference(compared: Compared) -> str:
+    """What the groups are compared with, as in 'the best, mlp'; '' where no group has a value."""
+    if compared.reference is None:
+        return ""
+    return f"{'the best' if compared.chosen else 'the baseline'}, {compared.groups[compared.reference].label}"
+
+
+def _has_differences(compared: Compared, columns: Sequence[Column]) -> bool:
+    names = {name for each in differences(compared) for name in each.values}
+    return any(names & each.values.keys() for each in columns)
 
 
 def _chosen(compared: Compared, names: Sequence[str]) -> list[Column]:
