@@ -11,7 +11,15 @@ from typing import Any
 
 from fitbench.analysis import statistics
 from fitbench.analysis.comparison import Compared, Comparison, compare_groups
-from fitbench.analysis.group_columns import decimals, differences, mean_sd, ranking
+from fitbench.analysis.group_columns import (
+    chosen_columns,
+    decimals,
+    differences,
+    has_differences,
+    mean_sd,
+    ranking,
+    refuse_unknown,
+)
 from fitbench.analysis.group_notes import footnotes, interval_notes, notes
 from fitbench.analysis.groups import Group, also_differ
 from fitbench.analysis.in_short import EXPLAIN, footnote, not_counted, uncounted, warnings
@@ -116,7 +124,8 @@ def _print(comparisons: Sequence[Compared], limit: int | None, format: str, expl
     if format == "json":
         print(json.dumps(_as_json(comparisons, limit), indent=2, allow_nan=False, default=str))
         return
-    _refuse_unknown(comparisons, look.columns or ())
+    if look.columns is not None:
+        refuse_unknown(comparisons, look.columns)
     tables = _all_tables(comparisons, limit, explain, format, look.columns)
     print_as(format, list(map(look.of, tables)), of_scripts(comparisons, limit))
 
@@ -143,7 +152,7 @@ def _all_tables(
 ) -> list[Table]:
     """The tables of the comparisons that have a value, as many as there is room for; below them what is not shown.
 
-    `chosen` are names of columns, see `_chosen`; None: all.
+    `chosen` are names of columns, see `group_columns.chosen_columns`; None: all.
     """
     found = [each for each in comparisons if each.reference is not None or not each.of]
     shown, rows, below = len(found), limit or GROUPS, list[Note]()
@@ -222,8 +231,8 @@ def _tables(compared: Compared, limit: int, explain: bool, format: str, chosen: 
     title, shown = _title(compared), range(min(limit, len(compared.groups)))
     against = _reference(compared)
     if chosen is not None:
-        columns = _chosen(compared, chosen)
-        if against and _has_differences(compared, columns):
+        columns = chosen_columns(compared, chosen)
+        if against and has_differences(compared, columns):
             cut.append(Note(f"Differences and p-values are against {against}."))
         return [Table(title, selected(columns, shown), [*cut, *below], shortened=True)]
     ranks = selected(ranking(compared), shown)
@@ -239,41 +248,6 @@ def _reference(compared: Compared) -> str:
     if compared.reference is None:
         return ""
     return f"{'the best' if compared.chosen else 'the baseline'}, {compared.groups[compared.reference].label}"
-
-
-def _has_differences(compared: Compared, columns: Sequence[Column]) -> bool:
-    names = {name for each in differences(compared) for name in each.values}
-    return any(names & each.values.keys() for each in columns)
-
-
-def _chosen(compared: Compared, names: Sequence[str]) -> list[Column]:
-    """The columns that name the groups, and those with these names, in their order."""
-    by_name = _by_name(compared)
-    wanted = dict.fromkeys(by_name[name] for name in names if name in by_name)
-    return [*(column for column in ranking(compared) if column.key), *(replace(each, spare=None) for each in wanted)]
-
-
-def _by_name(compared: Compared) -> dict[str, Column]:
-    """The columns behind the keys by their names in CSV and by their heads, as 'mean', 'sd' and 'mean ± sd'."""
-    by_name: dict[str, Column] = {}
-    for each in (*ranking(compared), *differences(compared)):
-        if each.values and each.visible and not each.key:
-            for name in (*each.values, each.head):
-                by_name.setdefault(name, each)
-    return by_name
-
-
-def _refuse_unknown(comparisons: Sequence[Compared], names: Sequence[str]) -> None:
-    """Refuse a name of a column that no comparison has.
-
-    Raises:
-        RequestError: there is one; the message names those that there are.
-    """
-    known = {name: column for compared in comparisons for name, column in _by_name(compared).items()}
-    for name in names:
-        if name not in known:
-            firsts = dict.fromkeys(next(iter(column.values)) for column in known.values())
-            raise RequestError(f"--columns: there is no column {name!r}; there are {', '.join(firsts)}")
 
 
 def _title(compared: Compared) -> str:

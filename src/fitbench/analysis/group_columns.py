@@ -13,6 +13,7 @@ from fitbench.analysis import statistics
 from fitbench.analysis.comparison import Compared, Comparison
 from fitbench.analysis.groups import Group
 from fitbench.columns import Column, Mark, column
+from fitbench.errors import RequestError
 from fitbench.quantities import Quantity
 from fitbench.text import below, clean, number, span
 
@@ -166,6 +167,42 @@ def differences(compared: Compared) -> list[Column]:
         of("P(better)", lambda entry: number(entry.probability, 2), 0, probability_better="probability"),
         of("test", test, 3, right=False),
     ]
+
+
+def chosen_columns(compared: Compared, names: Sequence[str]) -> list[Column]:
+    """The columns that name the groups, and those with these names, in their order."""
+    by_name = _by_name(compared)
+    wanted = dict.fromkeys(by_name[name] for name in names if name in by_name)
+    return [*(column for column in ranking(compared) if column.key), *(replace(each, spare=None) for each in wanted)]
+
+
+def _by_name(compared: Compared) -> dict[str, Column]:
+    """The columns behind the keys by their names in CSV and by their heads, as 'mean', 'sd' and 'mean ± sd'."""
+    by_name: dict[str, Column] = {}
+    for each in (*ranking(compared), *differences(compared)):
+        if each.values and each.visible and not each.key:
+            for name in (*each.values, each.head):
+                by_name.setdefault(name, each)
+    return by_name
+
+
+def refuse_unknown(comparisons: Sequence[Compared], names: Sequence[str]) -> None:
+    """Refuse a name of a column that no comparison has.
+
+    Raises:
+        RequestError: there is one; the message names those that there are.
+    """
+    known = {name: column for compared in comparisons for name, column in _by_name(compared).items()}
+    for name in names:
+        if name not in known:
+            firsts = dict.fromkeys(next(iter(column.values)) for column in known.values())
+            raise RequestError(f"--columns: there is no column {name!r}; there are {', '.join(firsts)}")
+
+
+def has_differences(compared: Compared, columns: Sequence[Column]) -> bool:
+    """Whether one of these columns is about the difference from the reference."""
+    names = {name for each in differences(compared) for name in each.values}
+    return any(names & each.values.keys() for each in columns)
 
 
 def _keys(compared: Compared) -> list[Column]:
