@@ -221,6 +221,7 @@ def test_a_limit_shortens_tables_and_says_so(grid, fitbench):
     out = fitbench("--limit", "2").stdout
     assert "and 1 more group" in out
     assert "mlp     sgd" not in out
+    assert "mlp, sgd" not in out
 
 
 def test_a_limit_holds_for_csv_and_json_too(grid, fitbench):

@@ -236,7 +236,7 @@ def _tables(compared: Compared, limit: int, explain: bool, format: str, chosen: 
             cut.append(Note(f"Differences and p-values are against {against}."))
         return [Table(title, selected(columns, shown), [*cut, *below], shortened=True)]
     ranks = selected(ranking(compared), shown)
-    others = _tested(compared)[:limit]
+    others = [row for row in _tested(compared) if row in shown]
     if not (against and others):
         return [Table(title, ranks, [*cut, *below], shortened=True)]
     tested = Table(f"Against {against}", selected(differences(compared), others), below, shortened=True)
