@@ -55,6 +55,16 @@ def change(folder: Path, **values: Any) -> None:
     path.write_text(json.dumps(result))
 
 
+def test_one_run_of_data_in_two_places_is_refused(job):
+    own = ("data=csv", "data.target=label")
+    jobs = [job(*own, f"data.path={folder}/d.csv") for folder in "xy"]
+    with pytest.raises(
+        RequestError, match=r"two jobs are the run d-mlp.*data\.path .*x/d\.csv and .*y/d\.csv.*data\.name"
+    ):
+        plan(jobs)
+    assert len(plan([jobs[0], jobs[0], job(*own, "data.path=y/d.csv", "data.name=other")])) == 2
+
+
 @pytest.fixture
 def every_state(make_run) -> Iterator[list[str]]:
     """Runs in every state, by seed; gives the states."""

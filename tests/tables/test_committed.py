@@ -300,3 +300,34 @@ def test_a_metric_that_is_only_in_results_csv_needs_no_launch(define, composed, 
     known = results_file.Record("net", "test_log_loss", config_id(composed(table)["net"]), 0, None, "finished", 0.3)
     (table.folder / "results.csv").write_text(results_file.as_csv([known]))
     assert committed_runs(table, composed(table)) == {("net", 0, None)}
+
+
+def test_runs_without_a_value_are_kept_with_their_reason(committed, composed, dry_call, launched, capsys, tmp_path):
+    path = committed.folder / "results.csv"
+    first, *others = results_file.read_csv(path)[:4]
+    lost = replace(first, seed=4, state="failed", value=None, reason="ValueError: loss is NaN")
+    empty = replace(others[0], state="undefined", value=None, reason="test_accuracy is null in result.json")
+    path.write_text(results_file.as_csv([first, empty, *others[1:], lost]))
+    records = with_committed(committed, measured.read_runs(committed, composed(committed)), composed(committed))
+    states = ["finished", "undefined", "finished", "finished", "failed"]
+    assert [record.state for record in records if record.row == "softmax"] == states
+    written = with_kept(committed, records, composed(committed))
+    assert [(each.state, each.reason) for each in written[:5]] == [
+        ("finished", ""), ("undefined", empty.reason), ("finished", ""), ("finished", ""), ("failed", lost.reason)
+    ]  # fmt: skip
+    show_table(str(committed.folder), run=True, outputs=tmp_path / "outputs")
+    [(_, jobs)] = launched
+    assert jobs[0]["seeds"] == [4]  # a failed run is tried again; an undefined value is a result
+
+
+def test_a_run_of_two_metrics_has_a_folder_if_one_of_them_has(define, composed, measure):
+    row = {"label": "net", "claimed": {"accuracy": "0.9", "macro_f1": "0.9"}, "overrides": ["model=softmax"]}
+    entries = [{"metric": name, "unit": "value", "tolerance": 0.1} for name in ("accuracy", "macro_f1")]
+    entries[0]["unit"] = "accuracy"
+    table = read(define([row], seeds=1, unit=..., metrics=entries))
+    for places in ((True, False), (False, True)):
+        records = [
+            replace(record, state="finished", value=0.9, committed=committed)
+            for record, committed in zip(measured.read_runs(table, composed(table)), places, strict=True)
+        ]
+        assert about_committed(outcomes(table, records)) is None

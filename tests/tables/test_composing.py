@@ -5,6 +5,7 @@ from fitbench.config import config_id
 from fitbench.errors import RequestError
 from fitbench.tables.composing import configurations
 from fitbench.tables.reading import read
+from fitbench.tables.table import table as show_table
 
 OVERRIDES = (
     ["model=softmax"],
@@ -69,3 +70,41 @@ def test_every_experiment_is_composed():
 
 def test_recipe_of_series_keeps_the_id_of_its_runs():
     assert config_id(Composer().configuration(["+experiment=series_fcn"])) == "c56ca67f"
+
+
+CSV = ["data=csv", "model=mlp", "data.target=label"]
+PLACES = [["data.path=x/d.csv"], ["data.path=y/d.csv"]]
+TEST_PLACES = [["data.path=x/d.csv", f"data.test_path={name}/t.csv"] for name in "xy"]
+
+
+@pytest.mark.parametrize(("places", "key"), [(PLACES, "data.path"), (TEST_PLACES, "data.test_path")])
+def test_rows_that_differ_in_a_path_alone_are_refused(define, tmp_path, places, key):
+    rows = [{"label": label, "claimed": "1", "overrides": place} for label, place in zip("ab", places, strict=True)]
+    with pytest.raises(RequestError, match=rf"'a' and 'b' differ in {key} alone.*set data\.name=NAME"):
+        configurations(read(define(rows=rows, overrides=CSV)), tmp_path)
+    rows[1]["overrides"] = [*rows[1]["overrides"], "data.name=other"]
+    assert len(configurations(read(define(rows=rows, overrides=CSV)), tmp_path)) == 2
+
+
+def test_a_metric_that_a_callback_watches_is_in_the_identity_of_the_row_and_of_its_runs(define, tmp_path, launched):
+    watching = "+training.callbacks={rate: {_target_: keras.callbacks.ReduceLROnPlateau, monitor: val_roc_auc}}"
+    rows = [{"label": "a", "claimed": "80", "overrides": ["model=softmax", watching]}]
+    table = read(define(rows=rows, metric="roc_auc", unit="percent", tolerance=1.0))
+    [made] = configurations(table, tmp_path / "outputs").values()
+    show_table(str(table.folder), run=True, outputs=tmp_path / "outputs")
+    [(_, [job])] = launched
+    assert "metrics.roc_auc=null" in job["overrides"]
+    assert config_id(Composer().configuration(job["overrides"])) == config_id(made)
+    assert "metrics.roc_auc=null" not in table.overrides_of(table.rows[0])
+
+
+def test_rows_of_one_configuration_record_the_metrics_of_both(define, tmp_path, launched):
+    entries = [{"metric": name, "unit": "percent", "tolerance": 1.0} for name in ("roc_auc", "top_2_accuracy")]
+    rows = [
+        {"label": label, "claimed": {entry["metric"]: "80"}, "overrides": ["model=softmax"]}
+        for label, entry in zip("ab", entries, strict=True)
+    ]
+    show_table(str(read(define(rows=rows, unit=..., metrics=entries)).folder), run=True, outputs=tmp_path / "outputs")
+    [(_, jobs)] = launched
+    for job in jobs:
+        assert job["overrides"][-2:] == ["metrics.roc_auc=null", "metrics.top_2_accuracy=null"]

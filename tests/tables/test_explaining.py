@@ -100,6 +100,17 @@ def test_rows_differ_in_the_named_group_alone(define, tmp_path, settings, overri
         configurations(table, tmp_path)
 
 
+def test_rows_of_other_test_files_differ_in_more_than_the_epochs(define, tmp_path):
+    rows = [
+        {**row, "overrides": [*row["overrides"], "data=csv", "data.target=label", "data.path=d.csv", place]}
+        for row, place in ((BY_THE_BOOK, "data.test_path=x.csv"), (LONGER, "data.test_path=y.csv"))
+    ]
+    with pytest.raises(
+        RequestError, match=r"differs in more than .*: data\.test_path is '.*x\.csv' here and '.*y\.csv'"
+    ):
+        configurations(read(define(rows, settings={RECIPE: ["training.epochs"]})), tmp_path)
+
+
 def test_a_row_of_the_same_configuration_explains_nothing(define, tmp_path):
     twin = {**LONGER, "overrides": BY_THE_BOOK["overrides"], "seeds": 7}
     with pytest.raises(RequestError, match=r"row 2 \(longer\), which has the same configuration, so it explains noth"):

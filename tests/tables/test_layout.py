@@ -211,6 +211,10 @@ def test_a_configuration_has_a_row_for_each_metric_that_is_claimed(define):
         ({"metrics": []}, r"metrics is \[\]; it must be a list, each item a section such as"),
         ({"metrics": [{"metric": "accuracy"}]}, r"metrics\[0\].unit is missing; it must be one of accuracy, "),
         ({"metrics": METRICS["metrics"] * 2}, r"metrics\[2\]: metric is 'accuracy', as in another entry"),
+        (
+            {"metrics": [*METRICS["metrics"], {"metric": "test_accuracy", "unit": "error_percent"}]},
+            r"metrics\[2\]: metric is 'test_accuracy', as in another entry",
+        ),
         ({"metrics": [{"metric": "macro_f1", "unit": "percent"}]}, r"metrics\[0\]: tolerance is missing"),
         (
             {"metrics": [{"metric": "acc", "unit": "percent"}]},

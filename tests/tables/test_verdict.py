@@ -241,6 +241,7 @@ def test_a_row_that_no_number_of_seeds_decides_names_what_remains(claim, values,
     judgement = judge(claim, values, 0.005, sets)
     assert (judgement.verdict, judgement.seeds_needed) == (Verdict.inconclusive, None)
     assert judgement.limit.cause == cause
+    assert judgement.limit.sampled == (sets is OTHER)
     assert 0.005 < judgement.limit.half_width <= judgement.half_width
     if cause == "training":
         assert judgement.limit.half_width == pytest.approx(stats.norm.ppf(0.975) * 0.02, rel=0.03)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ OF_EARLIER_RUNS = (
     "parent.sha256",
 )
 
+# Where a data set lies. Configurations that differ in this alone are the same run, see `paths`.
+PATHS = ("data.path", "data.test_path")
+
 # What cannot change the result. A data set's path is among them: its name is not, and its checksum is compared before a
 # recorded result is reused from another path. There are two exceptions, which `covered` hashes: metrics that are
 # watched after each epoch, and the steps between two calls of callbacks.
@@ -39,8 +43,7 @@ WITHOUT_EFFECT = (
     "device",
     "threads",
     "metrics",
-    "data.path",
-    "data.test_path",
+    *PATHS,
     "training.checkpoint_seconds",
     "training.steps_per_execution",
     "training.keep_state",
@@ -135,6 +138,22 @@ def covered(config: Config) -> dict[str, Any]:
     if config.training.callbacks and config.training.steps_per_execution != AUTO:
         hashed["training"]["steps_per_execution"] = config.training.steps_per_execution
     return hashed
+
+
+def paths(config: Config) -> dict[str, str | None]:
+    """Where the data set lies, by key: absolute paths, and None for a key that the data set does not have."""
+    return absolute({key: getattr(config.data, key.removeprefix("data."), None) for key in PATHS})
+
+
+def absolute(places: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The same places as absolute paths without symbolic links."""
+    return {key: value and os.path.realpath(value) for key, value in places.items()}
+
+
+def differing_path(config: Config, other: Config) -> str:
+    """The key of the first path in which two configurations of one run differ; '' where they differ in none."""
+    theirs = paths(other)
+    return next((key for key, path in paths(config).items() if path != theirs[key]), "")
 
 
 def run_id(config: Config) -> str:

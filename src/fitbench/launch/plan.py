@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fitbench.config.identity import differing_path, paths
 from fitbench.data.fingerprint import fingerprint
-from fitbench.errors import FitbenchError
+from fitbench.errors import FitbenchError, RequestError
 from fitbench.launch.job import FingerprintOf, publishing, recorded_result
 from fitbench.launch.sweep_job import Job, first_line
 from fitbench.record.files import exists
@@ -120,7 +121,19 @@ class Plan:
 
 
 def plan(jobs: Sequence[Job]) -> list[Planned]:
-    """What a launch does with these jobs. Of several that are the same run, there is the last."""
+    """What a launch does with these jobs. Of several that are the same run, there is the last.
+
+    Raises:
+        RequestError: two of them are the same run, but with data from different places.
+    """
+    first: dict[Path, Job] = {}
+    for job in jobs:
+        if key := differing_path(first.setdefault(job.folder, job).config, job.config):
+            places = [paths(each.config)[key] for each in (first[job.folder], job)]
+            raise RequestError(
+                f"two jobs are the run {job.folder.name}, with {key} {places[0]} and {places[1]}; a path is no part of "
+                "a run's identity, so give each of these data sets a name with data.name=NAME"
+            )
     fingerprint_of = cache(fingerprint)  # of files that may be many, looked at once for all jobs
     return [_planned(job, fingerprint_of) for job in {job.folder: job for job in jobs}.values()]
 

@@ -185,7 +185,7 @@ def _differences(recorded: Record, anew: Record) -> list[str]:
 def _amount(difference: float, unit: Unit) -> str:
     """The size of a difference with two significant digits, in the unit of the row."""
     size = unit.scale * abs(difference)
-    return f"{size:.2g}" if size < 100 else f"{size:.0f}"
+    return f"{size:.2g}" if size < 99.5 else f"{size:.0f}"
 
 
 def _print(table: Table, comparisons: Sequence[Comparison], format: str) -> None:

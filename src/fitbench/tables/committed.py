@@ -12,8 +12,11 @@ from fitbench.record.folder import State
 from fitbench.stderr import write_note
 from fitbench.tables.definition import Table
 from fitbench.tables.measured import check_definitions, read_runs
-from fitbench.tables.results_file import FILE, REMEDY, Record, read_csv, unknown_columns
+from fitbench.tables.results_file import FILE, MISSING, REMEDY, UNDEFINED, Record, read_csv, unknown_columns
 from fitbench.text import clean, counted, first_of
+
+KEPT = (State.failed.value, UNDEFINED)  # states of runs without a value that are worth to know
+MEASURED = (State.finished.value, UNDEFINED)  # states of runs that need not be trained
 
 RunKey = tuple[str, int, int | None]  # the label of a row, the seed, the fold
 Value = tuple[str, str, int, int | None]  # the configuration, the metric, the seed, the fold
@@ -24,7 +27,8 @@ def with_committed(table: Table, records: Sequence[Record], configurations: Mapp
 
     A record of results.csv counts if its run has the configuration, the seed and the fold of this one. Its label may be
     another. A run folder counts before results.csv, unless it has no value. Where the bootstrap of a run folder cannot
-    be computed, its deviation is that of results.csv.
+    be computed, its deviation is that of results.csv. A run that failed or has no defined value stands in for a missing
+    one.
 
     Args:
         table: the table.
@@ -36,15 +40,21 @@ def with_committed(table: Table, records: Sequence[Record], configurations: Mapp
         RequestError: as `measured.check_definitions`.
     """
     committed: dict[Value, list[Record]] = {}
-    for record in read_committed(table):
+    finished, others = _read(table)
+    for record in finished:
         committed.setdefault(_value_of(record), []).append(record)
+    without_value = {_value_of(record): record for record in others if record.state in KEPT}
     merged = []
     for record in records:
         known = committed.get(_value_of(record), [])
         if record.state == State.finished.value:
             merged.append(_with_deviation(record, known) if record.reason else record)
+        elif known:
+            merged.append(replace(_nearest(record.row, known), row=record.row, committed=True))
+        elif record.state == MISSING and (other := without_value.get(_value_of(record))):
+            merged.append(replace(other, row=record.row, committed=True))
         else:
-            merged.append(replace(_nearest(record.row, known), row=record.row, committed=True) if known else record)
+            merged.append(record)
     check_definitions(merged, configurations)
     return merged
 
@@ -73,7 +83,7 @@ def committed_runs(table: Table, configurations: Mapping[str, Config]) -> set[Ru
         FitbenchError: results.csv is damaged.
         RequestError: as `with_committed`.
     """
-    if not read_committed(table):
+    if not any(_read(table)):
         return set()
     by_run: dict[RunKey, list[Record]] = {}
     for record in with_committed(table, read_runs(table, configurations), configurations):
@@ -81,7 +91,7 @@ def committed_runs(table: Table, configurations: Mapping[str, Config]) -> set[Ru
     return {
         run
         for run, of_run in by_run.items()
-        if any(record.committed for record in of_run) and all(record.state == State.finished.value for record in of_run)
+        if any(record.committed for record in of_run) and all(record.state in MEASURED for record in of_run)
     }
 
 
@@ -133,9 +143,20 @@ def read_committed(table: Table) -> list[Record]:
     Raises:
         FitbenchError: results.csv is damaged.
     """
+    finished, _ = _read(table)
+    return finished
+
+
+def _read(table: Table) -> tuple[list[Record], list[Record]]:
+    """The records of finished runs in results.csv, and those of others.
+
+    Raises:
+        FitbenchError: as `read_committed`.
+    """
     path = table.folder / FILE
     if not path.is_file():
-        return []
+        return [], []
+    others = []
     ranges = {measure.name: (measure.metric.low, measure.metric.high) for measure in table.measures}
     found: dict[Value, dict[str, Record]] = {}
     for line, stated in enumerate(read_csv(path), 2):
@@ -143,9 +164,11 @@ def read_committed(table: Table) -> list[Record]:
         try:
             if _has_value(record, *ranges.get(record.metric, (-math.inf, math.inf))):
                 _add(record, found.setdefault(_value_of(record), {}))
+            else:
+                others.append(record)
         except ValueError as error:
             raise FitbenchError(f"{path}: line {line}{error}; {REMEDY}") from None
-    return [record for of_value in found.values() for record in of_value.values()]
+    return [record for of_value in found.values() for record in of_value.values()], others
 
 
 def _only_metric(table: Table, label: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from fitbench import metrics, user_metrics
+from fitbench import metrics, selection, user_metrics
 from fitbench.composition import Composer
 from fitbench.config import Config, config_id, plain
 from fitbench.config.errors import did_you_mean, located
+from fitbench.config.identity import differing_path
 from fitbench.config.nested import keys_of
 from fitbench.errors import RequestError
 from fitbench.metrics import Metric
@@ -26,9 +27,12 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
     composer = Composer(table.config_dirs)
     composed: dict[str, Config] = {}
     for row in table.configurations:
-        fold = [] if row.folds is None else ["fold=0"]
+        of_run = [f"study={table.study}", *([] if row.folds is None else ["fold=0"])]
+        names = [measure.metric.name for measure in table.measures_of(row.label)]
         try:
-            config = composer.configuration([*table.overrides_of(row), f"study={table.study}", *fold])
+            config = composer.configuration([*table.overrides_of(row), *of_run])
+            if config.training.callbacks:  # what they watch is a part of the identity
+                config = composer.configuration([*overrides_of_runs(table, row, config, names), *of_run])
         except RequestError as error:
             place = "overrides" if str(error) == composer.refusal(table.overrides) else f"row {row.label!r}"
             raise RequestError(f"{table.folder / FILE}: {place}: {error}") from error
@@ -39,9 +43,27 @@ def configurations(table: Table, outputs: Path) -> dict[str, Config]:
         composed[row.label] = config.model_copy(update={"outputs": str(outputs), "seed": row.seeds[0]})
     if table.matrix is not None:
         _check_cells(table, composed)
+    _check_paths(table, composed)
     with located(str(table.folder / FILE)):
         explaining.check_configurations(table, composed)
     return composed
+
+
+def overrides_of_runs(table: Table, row: Row, config: Config, names: Iterable[str]) -> list[str]:
+    """The overrides of a row's runs, which record these metrics; `loss` is always recorded.
+
+    Args:
+        table: the table.
+        row: one of its rows.
+        config: the configuration of the row, with the metrics or without.
+        names: of the metrics.
+    """
+    task = config.known_task
+    selected = config.metrics if task is None else selection.resolved(config.metrics, task)
+    by_default = selected.keys() - config.metrics.keys()
+    wanted = [name for name in dict.fromkeys(names) if name != "loss" and name not in by_default]
+    added = [f"metrics.{name}=null" for name in wanted if config.metrics.get(name) is None]
+    return [*table.overrides_of(row), *added]
 
 
 def _check_cells(table: Table, configurations: Mapping[str, Config]) -> None:
@@ -52,6 +74,18 @@ def _check_cells(table: Table, configurations: Mapping[str, Config]) -> None:
             raise RequestError(
                 f"{table.folder / FILE}: matrix: {other!r} and {label!r} have the same configuration; each line and "
                 "each column needs overrides that make it another"
+            )
+
+
+def _check_paths(table: Table, configurations: Mapping[str, Config]) -> None:
+    """Refuse two rows of which one would show the runs of the other, because they differ in a path alone."""
+    first: dict[str, str] = {}
+    for label, config in configurations.items():
+        other = first.setdefault(config_id(config), label)
+        if key := differing_path(configurations[other], config):
+            raise RequestError(
+                f"{table.folder / FILE}: {other!r} and {label!r} differ in {key} alone, which is no part of a run's "
+                "identity, so they would share their runs; set data.name=NAME in one of them"
             )
 
 

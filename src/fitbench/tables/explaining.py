@@ -8,6 +8,7 @@ from typing import Any
 
 from fitbench.config import Config, covered, plain
 from fitbench.config.errors import did_you_mean
+from fitbench.config.identity import paths
 from fitbench.config.nested import leaves
 from fitbench.errors import RequestError
 from fitbench.tables.definition import Row, Table
@@ -103,8 +104,8 @@ def _check_group(row: Row, values: Mapping[str, Any]) -> None:
 
 
 def _differing(config: Config, other: Config) -> list[str]:
-    """The full keys in which two configurations differ, among those that can change the result."""
-    ours, theirs = (dict(leaves(covered(each), lists=False)) for each in (config, other))
+    """The full keys in which two configurations differ, among those that can change the result, and the paths."""
+    ours, theirs = (dict(leaves(covered(each), lists=False)) | paths(each) for each in (config, other))
     absent = object()
     return [key for key in {**ours, **theirs} if ours.get(key, absent) != theirs.get(key, absent)]
 

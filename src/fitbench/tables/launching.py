@@ -11,16 +11,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fitbench import selection
 from fitbench.composition import quoted
-from fitbench.config import NOT_IDENTITY, OF_ONE_RUN, Config, each_fold
+from fitbench.config import NOT_IDENTITY, OF_ONE_RUN, Config, config_id, each_fold
 from fitbench.errors import FitbenchError, RequestError, SweepFailed
 from fitbench.record.files import write_whole
-from fitbench.record.folder import State, state_of
 from fitbench.stderr import write_note
 from fitbench.tables.committed import RunKey
-from fitbench.tables.definition import FILE, Row, Table
-from fitbench.tables.measured import has_value, runs
+from fitbench.tables.composing import overrides_of_runs
+from fitbench.tables.definition import FILE, Table
+from fitbench.tables.measured import is_measured, runs
 from fitbench.tables.results_file import FILE as RESULTS
 from fitbench.text import counted
 
@@ -126,11 +125,16 @@ def about_left_out(number: int) -> str:
 
 def _jobs(table: Table, configurations: Mapping[str, Config], left_out: Collection[RunKey]) -> list[dict[str, Any]]:
     """The runs of the table but for those left out: the overrides of several jobs, and their seeds."""
+    metrics: dict[str, dict[str, None]] = {}  # of rows with one configuration, which share their runs
+    for row in table.rows:
+        if row.measured:
+            metrics.setdefault(config_id(configurations[row.label]), {})[row.measure.metric.name] = None
     jobs = []
     for row in table.configurations:
+        config = configurations[row.label]
         for fold in each_fold(row.folds):
             if seeds := [seed for seed in row.seeds if (row.label, seed, fold) not in left_out]:
-                overrides = [*_overrides(table, row, configurations[row.label]), *_of_fold(fold)]
+                overrides = [*overrides_of_runs(table, row, config, metrics[config_id(config)]), *_of_fold(fold)]
                 jobs.append({"overrides": overrides, "seeds": seeds})
     return jobs
 
@@ -183,24 +187,14 @@ ELSEWHERE = (*OF_ONE_RUN, "study", "outputs")
 CHANGEABLE = set(NOT_IDENTITY) - set(ELSEWHERE)
 
 
-def _overrides(table: Table, row: Row, config: Config) -> list[str]:
-    """The overrides of a row's runs, which record what the table states of them; `loss` is always recorded."""
-    task = config.known_task
-    selected = config.metrics if task is None else selection.resolved(config.metrics, task)
-    names = dict.fromkeys(measure.metric.name for measure in table.measures_of(row.label))
-    added = [f"metrics.{name}=null" for name in names if name not in selected and name != "loss"]
-    return [*table.overrides_of(row), *added]
-
-
 def _of_fold(fold: int | None) -> list[str]:
     return [] if fold is None else [f"fold={fold}"]
 
 
 def _any_to_train(table: Table, configurations: Mapping[str, Config], left_out: Collection[RunKey]) -> bool:
-    """Whether a run is not finished, or lacks a metric of its row, and is not left out."""
+    """Whether a run is not measured as its row is, and is not left out."""
     return any(
-        (row.label, seed, fold) not in left_out
-        and not (state_of(folder) is State.finished and has_value(folder, row.measure.name))
+        (row.label, seed, fold) not in left_out and not is_measured(folder, row.measure.name, configurations[row.label])
         for row in table.rows
         if row.measured
         for seed, fold, folder in runs(configurations[row.label], row)

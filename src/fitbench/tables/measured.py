@@ -9,6 +9,7 @@ from typing import Any
 
 from fitbench import metrics, quantities, user_metrics
 from fitbench.config import Config, config_id, each_fold
+from fitbench.config.identity import PATHS, absolute, paths
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.metrics import EXAMPLES, Metric
 from fitbench.record import reading
@@ -65,12 +66,20 @@ def check_definitions(records: Iterable[Record], configurations: Mapping[str, Co
             raise RequestError(f"{name} has different definitions in the runs of this table{anew}:{texts}")
 
 
-def has_value(folder: Path, name: str) -> bool:
-    """Whether the result of a finished run has a metric of this name; also where result.json cannot be read."""
+def is_measured(folder: Path, name: str, config: Config) -> bool:
+    """Whether a run is finished, has a metric of this name, and has its data where the configuration has them.
+
+    Data that lie elsewhere may be others, which a launch looks at. A damaged result.json counts as measured.
+    """
+    if state_of(folder) is not State.finished:
+        return False
     try:
-        return name in reading.read_result(folder)["metrics"]
+        result = reading.read_result(folder)
     except FitbenchError:
         return True  # `read_runs` says so
+    data = result["config"]["data"]
+    recorded = {key: data.get(key.removeprefix("data.")) for key in PATHS}
+    return name in result["metrics"] and absolute(recorded) == paths(config)
 
 
 def runs(config: Config, row: Row) -> list[tuple[int, int | None, Path]]:

@@ -205,7 +205,10 @@ def counts(results: Sequence[Outcome]) -> str:
 
 def about_committed(results: Sequence[Outcome]) -> str | None:
     """How many runs are from results.csv; None where none is."""
-    runs = {(record.row, record.seed, record.fold): record.committed for one in results for record in one.finished}
+    runs: dict[tuple[str, int, int | None], bool] = {}
+    for record in (record for one in results for record in one.finished):
+        run = (record.row, record.seed, record.fold)
+        runs[run] = runs.get(run, True) and record.committed  # of any metric, a folder here is enough
     if not (committed := sum(runs.values())):
         return None
     return (

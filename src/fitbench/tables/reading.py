@@ -95,12 +95,13 @@ def _measures(file: TableFile) -> dict[str, Measure]:
     if file.metrics is None:
         name = file.metric or DEFAULT
         return {name: _measure(file, name, file.unit, file.tolerance)}
-    measures = {}
+    measures: dict[str, Measure] = {}
     for place, entry in enumerate(file.metrics):
         with located(f"metrics[{place}]"):
-            if entry.metric in measures:
+            measure = _measure(file, entry.metric, entry.unit, entry.tolerance)
+            if measure.name in {other.name for other in measures.values()}:
                 raise RequestError(f"metric is {entry.metric!r}, as in another entry")
-            measures[entry.metric] = _measure(file, entry.metric, entry.unit, entry.tolerance)
+            measures[entry.metric] = measure
     return measures
 
 

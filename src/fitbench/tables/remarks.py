@@ -116,8 +116,9 @@ def _undecidable(outcome: Outcome) -> str:
     width = f"{outcome.row.measure.unit.scale * limit.half_width:.{outcome.row.digits}f}"
     if limit.cause == "resolution":
         return f"one test example is worth {width}, more than the tolerance"
-    if limit.cause == "sampling":
-        return f"± {width} remains, mostly from the sampling of the test examples, and is more than the tolerance"
+    if limit.sampled:
+        part = "sampling of the test examples" if limit.cause == "sampling" else "training of the claim"
+        return f"± {width} remains, mostly from the {part}, and is more than the tolerance"
     if claim.trainings == 1:
         return f"the claim is one training, and 95% of trainings scatter by ± {width}, more than the tolerance"
     return f"the mean of the claim's {claim.trainings} trainings is uncertain by ± {width}, more than the tolerance"

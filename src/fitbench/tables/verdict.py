@@ -94,11 +94,13 @@ class EvaluationSets:
 class Limit:
     """The half-width that remains with any number of seeds, and the largest part of it.
 
-    `cause` is 'training' (of the claim), 'sampling' (of the test sets) or 'resolution' (one test example).
+    `cause` is 'training' (of the claim), 'sampling' (of the test sets) or 'resolution' (one test example). `sampled`:
+    whether the sampling of the test sets is a part of it.
     """
 
     half_width: float
     cause: str
+    sampled: bool
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,7 @@ class _HalfWidth:
             "sampling": self._sampling(),
             "resolution": self.resolution**2,
         }
-        return Limit(self(MOST_SEEDS), max(parts, key=parts.__getitem__))
+        return Limit(self(MOST_SEEDS), max(parts, key=parts.__getitem__), parts["sampling"] > 0)
 
     def _training(self, seeds: int) -> float:
         """The part of the squared half-width that comes from training, of the claim and of the mean over our seeds."""
