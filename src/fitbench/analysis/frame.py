@@ -32,12 +32,13 @@ from fitbench.analysis.rows import (
     read_row,
 )
 from fitbench.config import SECTIONS
+from fitbench.config.identity import HASHED_AS
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.quantities import Quantity, quantities, with_task
 from fitbench.record import reading
 from fitbench.record.folder import LeftOut, absent, run_folders
 from fitbench.stderr import write_note
-from fitbench.tasks import Classification
+from fitbench.tasks import TASKS, Classification
 from fitbench.text import clean, encodable
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
 def frame_of(found: Iterable[Row], left_out: LeftOut) -> pd.DataFrame:
     """The rows that `read_row` gives as `load_runs` gives them. The rows stay as they are."""
     rows = sorted(map(dict, found), key=lambda row: row["folder"])
+    _name_alike(rows)
     unread = [(row["folder"], row.pop(UNREAD_NOTES)) for row in rows if UNREAD_NOTES in row]
     recorded = _Recorded({row["folder"]: row.pop(INFO) for row in rows if INFO in row})
     available = _available(recorded.values())
@@ -105,6 +107,20 @@ def frame_of(found: Iterable[Row], left_out: LeftOut) -> pd.DataFrame:
     frame.attrs[UNREAD_NOTES] = [(folder, without_folder(why, folder)) for folder, why in unread]
     frame.attrs[INFO] = recorded
     return frame
+
+
+def _name_alike(rows: Sequence[Row]) -> None:
+    """Give a value of the configuration that stands for another its name, where a row has that: auto for cross_entropy.
+
+    Runs with the one and with the other have the same identity.
+    """
+    for column, names in HASHED_AS.items():
+        there = {row.get(column) for row in rows}
+        for value, other in names.items():
+            if {value, other} <= there:
+                for row in rows:
+                    if row.get(column) == value and row["task"] in TASKS and other in TASKS[row["task"]].losses:
+                        row[column] = other
 
 
 def configurations(jobs: Iterable[tuple[str, Mapping[str, Any]]]) -> pd.DataFrame:
@@ -293,7 +309,9 @@ def varying(frame: pd.DataFrame) -> list[str]:
 def _differs(column: pd.Series) -> bool:
     if column.nunique(dropna=False) > 1:
         return True
-    return column.dtype == object and len({type(value) for value in column if isinstance(value, (bool, int))}) > 1
+    return (
+        column.dtype == object and len({isinstance(one, bool) for one in column if isinstance(one, (int, float))}) > 1
+    )
 
 
 def column(frame: pd.DataFrame, name: str) -> str:

@@ -31,6 +31,8 @@ MADE_WITH = (
 )
 
 
+DATA = "dataset.sha256"  # what a run was trained on
+
 Identity = tuple[tuple[bool, Any], ...]
 
 
@@ -50,9 +52,10 @@ class Group:
     `uncounted` counts the other runs, as in {'running': 1, 'without test_accuracy': 1}. `repeated` holds the folders of
     runs that are recorded more than once (the same configuration, seed, fold and data, in two studies); the one that
     was finished last counts. `mixed` maps the columns of the configuration and of `MADE_WITH` that are no keys and yet
-    vary to their values; 'dataset.sha256' is among them if the runs were trained on other data. `shared` maps the
-    columns of the configuration that are no keys, and vary among the runs of all groups but not among these, to the
-    value of these.
+    vary to their values; 'dataset.sha256' is among them if the runs were trained on other data, and 'config_id' if the
+    runs differ in their configuration and no column says in what. `shared` maps the columns of the configuration that
+    are no keys, and vary among the runs of all groups but not among these, to the value of these; 'dataset.sha256' is
+    among them, too.
     """
 
     keys: dict[str, Any]
@@ -153,7 +156,8 @@ def also_differ(groups: Iterable[Group], keys: Sequence[str]) -> dict[str, list[
     of one group differ, which `mixed` tells.
     """
     groups = [each for each in groups if each.folders]
-    names = ours(dict.fromkeys(name for each in groups for name in each.shared))
+    shared = dict.fromkeys(name for each in groups for name in each.shared)
+    names = [*ours(shared), *(DATA for name in shared if name == DATA and not _chooses_data(keys))]
     if any(each.sample.has_folds for each in groups):
         names = [name for name in names if name != "training.validation_split"]
     found = {}
@@ -162,6 +166,11 @@ def also_differ(groups: Iterable[Group], keys: Sequence[str]) -> dict[str, list[
         if name not in keys and (values := _differing(groups, name, choices)):
             found[name] = values
     return found
+
+
+def _chooses_data(keys: Iterable[str]) -> bool:
+    """Whether a key says which data the groups have, so that it is no surprise if they differ."""
+    return any(key.startswith(("data.", "dataset.")) for key in keys)
 
 
 def _differing(groups: Iterable[Group], name: str, choices: Sequence[str]) -> list[Any]:
@@ -226,11 +235,12 @@ class _Recorded:
         self.held_back = plain_values(frame[fold_sha256]) if fold_sha256 in frame else [None] * len(frame)
         self.partitions = partitions(frame, self.folds, self.held_back)
         self.examples = list(zip(numbers("dataset.train"), numbers("dataset.validation"), strict=True))
-        data = plain_values(frame["dataset.sha256"])
+        data = plain_values(frame[DATA])
         self.runs = list(zip(plain_values(frame["config_id"]), self.seeds, self.folds, data, strict=True))
         self.finished = frame["finished_at"].astype("int64").tolist()
-        beyond = [name for name in (*varied, "dataset.sha256", *MADE_WITH) if name in frame and name not in keys]
+        beyond = [name for name in (*varied, DATA, *MADE_WITH) if name in frame and name not in keys]
         self.varied = [name for name in varied if name in beyond]
+        self.common = [name for name in beyond if name not in MADE_WITH]
         self.beyond = {name: plain_values(frame[name]) for name in beyond}
         self.sample, self.mixed = cache(self._sample), cache(self._mixed)  # most quantities are of the same runs
 
@@ -271,7 +281,7 @@ class _Recorded:
             uncounted=dict(sorted(uncounted.items())),
             repeated=tuple(sorted(repeated)),
             mixed=(mixed := self.mixed(kept)),
-            shared={name: self.beyond[name][kept[0]] for name in self.varied if kept and name not in mixed},
+            shared={name: self.beyond[name][kept[0]] for name in self.common if kept and name not in mixed},
         )
 
     def _order(self, row: int) -> tuple[int, int, str]:
@@ -301,6 +311,9 @@ class _Recorded:
             values = {by_kind(column[row]) for row in rows} - ({by_kind(None)} if name in MADE_WITH else set())
             if len(values) > 1:
                 mixed[name] = tuple(sorted((value for _, value in values), key=in_order))
+        identities = {self.runs[row][0] for row in rows} - {None}
+        if len(identities) > 1 and not mixed.keys() & {*self.varied}:
+            mixed["config_id"] = tuple(sorted(identities))
         return mixed
 
 

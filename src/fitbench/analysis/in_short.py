@@ -86,7 +86,8 @@ def in_words(columns: Iterable[str]) -> list[str]:
 
 def settings(values: Mapping[str, Sequence[Any]]) -> str:
     """Settings with their values, as in 'learning_rate 0.01, 0.001; batch_size 32, 64'."""
-    return "; ".join(f"{short_name(values, name)} {first_of(short_texts(of), VALUES)}" for name, of in values.items())
+    named = zip(in_words(values), values.values(), strict=True)
+    return "; ".join(f"{name} {first_of(short_texts(of), VALUES)}" for name, of in named)
 
 
 def over_runs(groups: Iterable[Group]) -> list[str]:

@@ -21,6 +21,8 @@ from typing import Any
 from fitbench import metrics
 from fitbench.config import AUTO, NOT_IDENTITY, Config, parse_run_id
 from fitbench.config.errors import mapping_keys
+from fitbench.config.identity import UNORDERED
+from fitbench.config.reading import brought_up_to_date
 from fitbench.errors import FitbenchError
 from fitbench.quantities import quantities
 from fitbench.record import dataset, reading
@@ -189,8 +191,9 @@ def _configured(config: Mapping[str, Any]) -> Row:
 @lru_cache(maxsize=10_000)
 def _flat(name: str, content: bytes) -> Row:
     """A part of a configuration, flattened. The runs of a sweep share most of theirs, so each is flattened once."""
+    part = brought_up_to_date({name: marshal.loads(content)})
     row: Row = {}
-    _flatten({name: marshal.loads(content)}, "", row, "result.json: config.")
+    _flatten({name: part[name]}, "", row, "result.json: config.")
     return row
 
 
@@ -228,7 +231,7 @@ def _unfinished_row(folder: Path, state: State) -> Row:
         "state": state.value,
         **dict(zip(TASK, task_and_primary(config, Path(folder)), strict=True)),
     }
-    _flatten(config, "", row, "config.yaml: ")
+    _flatten(brought_up_to_date(config), "", row, "config.yaml: ")
     row[CONFIGURED_TASK] = str(config.get("task", AUTO))
     row.update(_started(config))
     if state is State.failed:
@@ -285,7 +288,7 @@ def _flatten(section: Mapping[Any, Any], prefix: str, row: Row, where: str) -> N
         if isinstance(value, list):
             if not value:
                 continue
-            value = _list_text(value)  # noqa: PLW2901
+            value = _list_text(sorted(value, key=str) if name in UNORDERED else value)  # noqa: PLW2901
         elif isinstance(value, (int, float)):
             if not reading.is_finite(value):
                 raise FitbenchError(f"{where}{name} is {value!r:.80}; expected a finite number")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MOST_BESIDE = 3  # settings that vary with a name of another section and are keys beside it
 FEWEST_DIGITS, MOST_DIGITS = 3, 17  # significant digits of a number; 17 tell any two apart
 
+CONFIG_ID = "[0-9a-f]{8}"  # a stranger's file may have another text
+
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -35,13 +37,15 @@ def default_keys(frame: pd.DataFrame) -> list[str]:
     settings of its section: model.name for model.hidden. Settings of other sections are keys too, unless they are more
     than `MOST_BESIDE`. `groups.also_differ` tells what is no key and yet differs. training.validation_split, which
     follows from the number of folds, comes last where there are any. Files of different size, which no key of the
-    configuration tells apart, have the number of training examples as a key; other data have their checksum. Where
+    configuration tells apart, have the number of training examples as a key; other data have their checksum. Runs of
+    different identity that no column tells apart have the config_id. Where
     nothing varies, the keys are model.name and optimizer.name. They are in the order of the frame.
     """
     frame = without_attrs(frame)
     columns = {name: plain_values(frame[name]) for name in varying(frame)}
     chosen = varied_keys(columns, searched(frame), bool(frame["fold"].notna().any()))
     ordered = [readable(frame, name) for name in chosen] + _of_other_data(frame, chosen)
+    ordered += _of_other_identity(frame, [*chosen, *ordered])
     return ordered or [name for name in ("model.name", "optimizer.name") if name in frame]
 
 
@@ -99,16 +103,30 @@ def choosers(name: str, columns: Iterable[str]) -> list[str]:
 def _of_other_data(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     """The column that tells runs on different data apart where these keys do not.
 
-    It is their number of training examples if that does, else the checksum.
+    It is their number of training examples if that tells the same apart, else the checksum. What a fold or a seed holds
+    back can change this number, too.
     """
-    finished = frame[frame["dataset.sha256"].notna()]
+    size, checksum = "dataset.train", "dataset.sha256"
+    finished = frame[frame[checksum].notna()]
 
-    def different(names: Sequence[str]) -> int:
-        return len(finished[[*names, "dataset.sha256"]].drop_duplicates()) - len(finished[[*names]].drop_duplicates())
+    def different(*names: str) -> int:
+        return len(finished[[*keys, *names]].drop_duplicates())
 
-    if finished["dataset.sha256"].nunique() < 2 or not (different(keys) if keys else True):
+    if finished[checksum].nunique() < 2 or (keys and different(checksum) == different()):
         return []
-    return [next(name for name in ("dataset.train", "dataset.sha256") if different([*keys, name]) == 0)]
+    return [size if different(size) == different(checksum) == different(size, checksum) else checksum]
+
+
+def _of_other_identity(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+    """The identity of the configuration where finished runs with the same keys differ in it; nothing where none do.
+
+    Some of what it covers has no column, such as the arguments of a metric that early stopping watches.
+    """
+    known = frame[(frame["state"] == "finished") & frame["config_id"].astype(str).str.fullmatch(CONFIG_ID)]
+    columns = [list(map(by_kind, plain_values(known[name]))) for name in keys]
+    alike = list(zip(*columns, strict=True)) if columns else [()] * len(known)
+    identities = set(zip(alike, known["config_id"].tolist(), strict=True))
+    return ["config_id"] if len(identities) > len(set(alike)) else []
 
 
 def searched(frame: pd.DataFrame) -> list[str]:

@@ -60,7 +60,7 @@ def _values(composed: DictConfig) -> dict[Any, Any]:
     own = composed if len(keys) == len(composed) else OmegaConf.masked_copy(composed, keys)
     check_constant(own)
     check_extent(own)
-    return _brought_up_to_date(resolved(own))
+    return brought_up_to_date(resolved(own))
 
 
 def resolved(section: DictConfig) -> dict[Any, Any]:
@@ -93,10 +93,10 @@ def from_values(values: Mapping[Any, Any]) -> Config:
     Raises:
         RequestError: as `from_hydra`.
     """
-    return _finite(validated(Config, _brought_up_to_date(values)))
+    return _finite(validated(Config, brought_up_to_date(values)))
 
 
-def _brought_up_to_date(values: Mapping[Any, Any]) -> dict[Any, Any]:
+def brought_up_to_date(values: Mapping[Any, Any]) -> dict[Any, Any]:
     """The values with keys that they lack and that have one possible value, and with the current names of functions."""
     current = _copied(values)
     for key, value in NEUTRAL.items():

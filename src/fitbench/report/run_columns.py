@@ -26,13 +26,14 @@ def run_columns(
 ) -> list[dict[str, Any]]:
     """The columns of the table of runs, those without any value left out.
 
-    `vary` are the configuration columns that vary, and `chosen` those of them that are there at first. `part` says what
-    the values are, and `about` describes a quantity.
+    `vary` are the configuration columns that vary, and `chosen` the columns that are there at first: some of these, and
+    what else tells the runs apart, such as the checksum of their data. `part` says what the values are, and `about`
+    describes a quantity.
     """
     parts = {
         "run_id": "identity", "state": "identity", "study": "identity", "seed": "identity", "fold": "identity",
         "trial": "identity", "tags": "identity",
-        **dict.fromkeys(vary, "config"),
+        **dict.fromkeys([*vary, *chosen], "config"),
         **{name: "cost" if quantity.metric is None else "metric" for name, quantity in recorded.items()},
         "finished_at": "time", "note": "identity",
     }  # fmt: skip
