@@ -119,3 +119,23 @@ def test_groups_that_were_trained_on_other_data_are_named(record, tmp_path, caps
     assert "also differ between the groups: training data bbbbbbbb, aaaaaaaa" in capsys.readouterr().out
     compare(Which([str(tmp_path / "outputs")]), "model,dataset.sha256", None, None, None, tmp_path, None, "table")
     assert "also differ" not in capsys.readouterr().out
+
+
+def differences(folders, capsys):
+    from fitbench.analysis.diff import diff
+
+    diff(*map(str, folders), outputs=folders[0], format="json")
+    return {row["key"]: (row["a"], row["b"]) for row in json.loads(capsys.readouterr().out)["config"]}
+
+
+def test_diff_names_the_identity_where_no_setting_says_what_differs(make_run, capsys):
+    runs = [make_run("model=mlp", KAPPA.format(weights), *WATCHING) for weights in ("linear", "quadratic")]
+    assert differences(runs, capsys) == {"config_id": tuple(folder.name.split("-")[-2] for folder in runs)}
+
+
+def test_diff_of_a_run_that_is_older_than_a_key_shows_no_difference(make_run, capsys):
+    runs = [make_run("model=mlp", f"study={study}") for study in ("new", "old")]
+    result = json.loads((runs[1] / "result.json").read_text())
+    without_newer_keys(result, 0)
+    (runs[1] / "result.json").write_text(json.dumps(result))
+    assert differences(runs, capsys) == {"study": ("new", "old")}

@@ -16,6 +16,7 @@ from fitbench.analysis.differences import (
     number_columns,
     result_rows,
     setting_columns,
+    with_identities,
 )
 from fitbench.analysis.sameness import Sameness, sameness
 from fitbench.analysis.side import Flat, Side, read_side
@@ -42,7 +43,7 @@ def diff(run_a: str, run_b: str, outputs: Path, format: str) -> None:
         FitbenchError: result.json or config.yaml of a run is damaged. Other files are named on stderr and left out.
     """
     check_format(format, ("table", "json"))
-    a, b = (read_side(find_run(run, outputs)) for run in (run_a, run_b))
+    a, b = with_identities(read_side(find_run(run_a, outputs)), read_side(find_run(run_b, outputs)))
     same = sameness(a.run, b.run)
     if format == "json":
         print(json.dumps(_content(a, b, same), indent=2, allow_nan=False))

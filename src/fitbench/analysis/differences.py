@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fitbench import metrics
 from fitbench.analysis.series import series
@@ -29,6 +29,18 @@ HEX = 12  # digits of a hash that are shown
 def differing(a: Flat, b: Flat) -> list[str]:
     """The keys whose values differ, in the order of `a`."""
     return [key for key in dict.fromkeys([*a, *b]) if json.dumps(a.get(key)) != json.dumps(b.get(key))]
+
+
+def with_identities(a: Side, b: Side) -> tuple[Side, Side]:
+    """Both with the key config_id if they differ in it, and in no key of the configuration that it covers.
+
+    Some of what it covers is no such key, as the arguments of a metric that early stopping watches.
+    """
+    known = [key for key in differing(a.config, b.config) if is_identity(key) and key not in OF_ANOTHER_RUN]
+    if known or a.config_id == b.config_id:
+        return a, b
+    first, second = (replace(side, config={**side.config, "config_id": side.config_id}) for side in (a, b))
+    return first, second
 
 
 def is_identity(key: str) -> bool:

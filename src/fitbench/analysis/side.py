@@ -9,7 +9,9 @@ from typing import Any
 
 from fitbench.analysis.rows import plain
 from fitbench.analysis.run_files import RunFiles, read_run
+from fitbench.config import parse_run_id
 from fitbench.config.nested import leaves
+from fitbench.config.reading import brought_up_to_date
 
 LAUNCH_ONLY = ("force", "progress", "retry_failed", "fail_fast", "outputs")  # how a run was launched, not what it is
 ENVIRONMENT = ("versions", "git", "device", "threads", "environment", "code")  # keys of result.json
@@ -28,6 +30,12 @@ class Side:
     environment: Flat
     results: Flat
 
+    @property
+    def config_id(self) -> str:
+        """The identity of the configuration; '' where the name of the folder does not have it."""
+        name = parse_run_id(self.run.name)
+        return name.config_id if name else ""
+
 
 def read_side(folder: Path) -> Side:
     """The run in this folder.
@@ -36,7 +44,8 @@ def read_side(folder: Path) -> Side:
         FitbenchError: a file of it cannot be read; the message names it.
     """
     run = read_run(folder)
-    config = {name: value for name, value in run.config.items() if name not in (*LAUNCH_ONLY, "metrics")}
+    whole = brought_up_to_date(run.config)
+    config = {name: value for name, value in whole.items() if name not in (*LAUNCH_ONLY, "metrics")}
     environment, results = {}, {}
     if run.result:
         environment = {name: run.result.get(name) for name in ENVIRONMENT}
