@@ -34,7 +34,7 @@ class Side:
     def config_id(self) -> str:
         """The identity of the configuration; '' where the name of the folder does not have it."""
         name = parse_run_id(self.run.name)
-        return name.config_id if name else ""
+        return (name and name.config_id) or ""
 
 
 def read_side(folder: Path) -> Side:
