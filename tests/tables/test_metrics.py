@@ -263,7 +263,7 @@ def test_runs_of_different_definitions_are_not_aggregated(own_metric, table_of, 
         look(table)
 
 
-def test_a_run_that_lacks_the_metric_or_has_no_value_of_it_does_not_count(table_of, measure, look):
+def test_a_run_that_lacks_the_metric_or_has_no_value_of_it_does_not_count(table_of, measure, look, tmp_path):
     table = table_of("84", metric="macro_f1", unit="percent")
     folders = measure(table, "net", {0: 0.84, 1: None, 2: 0.84}, test=1000)
     path = folders[2] / "result.json"
@@ -274,7 +274,13 @@ def test_a_run_that_lacks_the_metric_or_has_no_value_of_it_does_not_count(table_
         "net: seed 1 undefined (test_macro_f1 is null in result.json)",
         "net: seed 2 not evaluated (test_macro_f1 is not in result.json; fitbench table --run adds it)",
     ]
-    assert not measured.has_value(folders[2], "test_macro_f1")
+    [config] = configurations(table, tmp_path / "outputs").values()
+    assert measured.is_measured(folders[0], "test_macro_f1", config)
+    assert not measured.is_measured(folders[2], "test_macro_f1", config)
+    elsewhere = json.loads(folders[0].joinpath("result.json").read_text())
+    elsewhere["config"]["data"]["path"] = "elsewhere/digits.csv"
+    folders[0].joinpath("result.json").write_text(json.dumps(elsewhere))
+    assert not measured.is_measured(folders[0], "test_macro_f1", config)
 
 
 def test_a_run_with_another_direction_of_the_metric_is_damaged(table_of, measure, look, capsys):
