@@ -126,16 +126,22 @@ def plan(jobs: Sequence[Job]) -> list[Planned]:
     Raises:
         RequestError: two of them are the same run, but with data from different places.
     """
-    first: dict[Path, Job] = {}
+    by_folder: dict[Path, Job] = {}
     for job in jobs:
-        if key := differing_path(first.setdefault(job.folder, job).config, job.config):
-            places = [paths(each.config)[key] for each in (first[job.folder], job)]
-            raise RequestError(
-                f"two jobs are the run {job.folder.name}, with {key} {places[0]} and {places[1]}; a path is no part of "
-                "a run's identity, so give each of these data sets a name with data.name=NAME"
-            )
+        if (other := by_folder.setdefault(job.folder, job)) is not job:
+            _check_paths(other, job)
     fingerprint_of = cache(fingerprint)  # of files that may be many, looked at once for all jobs
     return [_planned(job, fingerprint_of) for job in {job.folder: job for job in jobs}.values()]
+
+
+def _check_paths(job: Job, other: Job) -> None:
+    """Refuse two jobs that are the same run, but with data from different places."""
+    if key := differing_path(job.config, other.config):
+        raise RequestError(
+            f"two jobs are the run {job.folder.name}, with {key} {paths(job.config)[key]} and "
+            f"{paths(other.config)[key]}; a path is no part of a run's identity, so give each of these data sets a "
+            "name with data.name=NAME"
+        )
 
 
 def _planned(job: Job, fingerprint_of: FingerprintOf) -> Planned:
