@@ -166,6 +166,16 @@ def test_columns_that_agree_are_said_once(sweep, tmp_path):
     assert column(content, "metrics.test_loss")["better"] == "lower"
 
 
+def test_what_tells_runs_apart_has_a_column_also_where_it_is_no_setting(make_run, tmp_path):
+    for place, sha256 in enumerate(("0a", "0b")):
+        parts = {"test_sha256": "1" * 64, "test_inputs_sha256": "2" * 64}
+        folder = make_run("model=mlp", f"seed={place}", sha256=sha256 * 32)
+        edit(folder, lambda result, parts=parts: result["data"].update(parts))
+    _, content = collected(tmp_path)
+    assert column(content, "dataset.sha256")["shown"]
+    assert {*content["parallel"]} <= {each["name"] for each in content["columns"]}
+
+
 def test_a_long_curve_keeps_its_ends_and_its_best_epoch(make_run, tmp_path):
     history = make_run.curves(1000)
     history[776]["val_accuracy"] = 0.123456789
