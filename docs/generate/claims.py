@@ -58,7 +58,7 @@ def _remarks(name: str, outcome: Outcome) -> list[str]:
 
 def kind(outcome: Outcome) -> str:
     """In which of `KINDS` an outcome is counted."""
-    if outcome.explained:
+    if outcome.explained and outcome.complete:
         return "explained"
     verdict = outcome.judgement.verdict
     return verdict.value if outcome.complete or verdict is Verdict.not_run else "so far"
