@@ -110,9 +110,9 @@ def frame_of(found: Iterable[Row], left_out: LeftOut) -> pd.DataFrame:
 
 
 def _name_alike(rows: Sequence[Row]) -> None:
-    """Give a value of the configuration that stands for another its name, where a row has that: auto for cross_entropy.
+    """Write a setting in one way where the rows have two that make the same identity: cross_entropy in place of auto.
 
-    Runs with the one and with the other have the same identity.
+    The value changes only in rows of a task that has the other one.
     """
     for column, names in HASHED_AS.items():
         there = {row.get(column) for row in rows}

@@ -29,9 +29,7 @@ MADE_WITH = (
     *("dataset.names", "code", "versions.fitbench", "versions.keras", "versions.tensorflow", "versions.jax"),
     *("device", "threads"),
 )
-
-
-DATA = "dataset.sha256"  # what a run was trained on
+CHECKSUM = "dataset.sha256"  # of what a run was trained on
 
 Identity = tuple[tuple[bool, Any], ...]
 
@@ -157,7 +155,7 @@ def also_differ(groups: Iterable[Group], keys: Sequence[str]) -> dict[str, list[
     """
     groups = [each for each in groups if each.folders]
     shared = dict.fromkeys(name for each in groups for name in each.shared)
-    names = [*ours(shared), *(DATA for name in shared if name == DATA and not _chooses_data(keys))]
+    names = [*ours(shared), *(CHECKSUM for name in shared if name == CHECKSUM and not _chooses_data(keys))]
     if any(each.sample.has_folds for each in groups):
         names = [name for name in names if name != "training.validation_split"]
     found = {}
@@ -235,10 +233,10 @@ class _Recorded:
         self.held_back = plain_values(frame[fold_sha256]) if fold_sha256 in frame else [None] * len(frame)
         self.partitions = partitions(frame, self.folds, self.held_back)
         self.examples = list(zip(numbers("dataset.train"), numbers("dataset.validation"), strict=True))
-        data = plain_values(frame[DATA])
+        data = plain_values(frame[CHECKSUM])
         self.runs = list(zip(plain_values(frame["config_id"]), self.seeds, self.folds, data, strict=True))
         self.finished = frame["finished_at"].astype("int64").tolist()
-        beyond = [name for name in (*varied, DATA, *MADE_WITH) if name in frame and name not in keys]
+        beyond = [name for name in (*varied, CHECKSUM, *MADE_WITH) if name in frame and name not in keys]
         self.varied = [name for name in varied if name in beyond]
         self.common = [name for name in beyond if name not in MADE_WITH]
         self.beyond = {name: plain_values(frame[name]) for name in beyond}
@@ -312,7 +310,7 @@ class _Recorded:
             if len(values) > 1:
                 mixed[name] = tuple(sorted((value for _, value in values), key=in_order))
         identities = {self.runs[row][0] for row in rows} - {None}
-        if len(identities) > 1 and not mixed.keys() & {*self.varied}:
+        if len(identities) > 1 and mixed.keys().isdisjoint(self.varied):
             mixed["config_id"] = tuple(sorted(identities))
         return mixed
 

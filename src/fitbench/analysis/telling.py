@@ -13,6 +13,7 @@ from fitbench.analysis.frame import column, plain_values, varying, without_attrs
 from fitbench.analysis.rows import STARTED, WEIGHTS
 from fitbench.analysis.search_record import parted, read_search
 from fitbench.config import SECTIONS, TOP_LEVEL
+from fitbench.config.run_names import CONFIG_ID
 from fitbench.errors import FitbenchError, RequestError
 from fitbench.text import is_number
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 MOST_BESIDE = 3  # settings that vary with a name of another section and are keys beside it
 FEWEST_DIGITS, MOST_DIGITS = 3, 17  # significant digits of a number; 17 tell any two apart
-
-CONFIG_ID = "[0-9a-f]{8}"  # a stranger's file may have another text
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -38,14 +37,14 @@ def default_keys(frame: pd.DataFrame) -> list[str]:
     than `MOST_BESIDE`. `groups.also_differ` tells what is no key and yet differs. training.validation_split, which
     follows from the number of folds, comes last where there are any. Files of different size, which no key of the
     configuration tells apart, have the number of training examples as a key; other data have their checksum. Runs of
-    different identity that no column tells apart have the config_id. Where
-    nothing varies, the keys are model.name and optimizer.name. They are in the order of the frame.
+    different identity that no column tells apart have the config_id. Where nothing varies, the keys are model.name and
+    optimizer.name. They are in the order of the frame.
     """
     frame = without_attrs(frame)
     columns = {name: plain_values(frame[name]) for name in varying(frame)}
     chosen = varied_keys(columns, searched(frame), bool(frame["fold"].notna().any()))
     ordered = [readable(frame, name) for name in chosen] + _of_other_data(frame, chosen)
-    ordered += _of_other_identity(frame, [*chosen, *ordered])
+    ordered += _of_other_identity(frame, ordered)
     return ordered or [name for name in ("model.name", "optimizer.name") if name in frame]
 
 
@@ -120,7 +119,8 @@ def _of_other_data(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
 def _of_other_identity(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     """The identity of the configuration where finished runs with the same keys differ in it; nothing where none do.
 
-    Some of what it covers has no column, such as the arguments of a metric that early stopping watches.
+    Some of what it covers has no column, such as the arguments of a metric that early stopping watches. A stranger's
+    file may have another text in its place, which does not count.
     """
     known = frame[(frame["state"] == "finished") & frame["config_id"].astype(str).str.fullmatch(CONFIG_ID)]
     columns = [list(map(by_kind, plain_values(known[name]))) for name in keys]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+CONFIG_ID = "[0-9a-f]{8}"  # as a regular expression
+
 _RUN = re.compile(r"(?P<group>.+)-s(?P<seed>[0-9]+)(?:-f(?P<fold>[0-9]+))?")
 
 
@@ -28,7 +30,7 @@ class RunName(NamedTuple):
     @property
     def config_id(self) -> str | None:
         """The 8 hex digits at the end of the group; None for a folder that has been renamed."""
-        match = re.search("-([0-9a-f]{8})$", self.group)
+        match = re.search(f"-({CONFIG_ID})$", self.group)
         return match[1] if match else None
 
     @property

@@ -15,7 +15,7 @@ from fitbench.tables.measured import check_definitions, read_runs
 from fitbench.tables.results_file import FILE, MISSING, REMEDY, UNDEFINED, Record, read_csv, unknown_columns
 from fitbench.text import clean, counted, first_of
 
-KEPT = (State.failed.value, UNDEFINED)  # states of runs without a value that are worth to know
+KEPT = (State.failed.value, UNDEFINED)  # states of runs without a value that results.csv keeps
 MEASURED = (State.finished.value, UNDEFINED)  # states of runs that need not be trained
 
 RunKey = tuple[str, int, int | None]  # the label of a row, the seed, the fold
