@@ -10,18 +10,18 @@ from fitbench.tables.outcome import Outcome, outcomes
 from fitbench.tables.reading import read
 from fitbench.tables.remarks import remarks_on_rows
 from fitbench.tables.results_file import FILE, read_csv
-from fitbench.tables.verdict import Verdict
+from fitbench.tables.verdict import JUDGED
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 NAMES = ("time_series", "tabular", "lecun1998", "fashion_mnist", "tutorials")
-KINDS = ("reproduced", "explained", "better", "worse", "inconclusive", "so far", "not run")
+KINDS = ("reproduced", "explained", "better", "worse", "inconclusive", "so far", "not run", "no value")
 
 
 def counts() -> str:
     """How many claims of each table have which verdict."""
     numbers = {name: [kind(one) for one in claims(name)] for name in NAMES}
     numbers["all"] = [kind for kinds in numbers.values() for kind in kinds]
-    rows = [(each, *(str(kinds.count(each)) for kinds in numbers.values())) for each in KINDS]
+    rows = [(each, *(str(kinds.count(each)) for kinds in numbers.values())) for each in KINDS if each in numbers["all"]]
     return table(("", *numbers), [*rows, ("claims", *(str(len(kinds)) for kinds in numbers.values()))])
 
 
@@ -61,4 +61,4 @@ def kind(outcome: Outcome) -> str:
     if outcome.explained and outcome.complete:
         return "explained"
     verdict = outcome.judgement.verdict
-    return verdict.value if outcome.complete or verdict is Verdict.not_run else "so far"
+    return verdict.value if outcome.complete or verdict not in JUDGED else "so far"

@@ -274,6 +274,9 @@ def test_a_run_that_lacks_the_metric_or_has_no_value_of_it_does_not_count(table_
         "net: seed 1 undefined (test_macro_f1 is null in result.json)",
         "net: seed 2 not evaluated (test_macro_f1 is not in result.json; fitbench table --run adds it)",
     ]
+    measure(table, "net", {0: None}, test=1000)
+    assert look(table)[0].verdict == "no value"  # and not 'not run'
+    measure(table, "net", {0: 0.84}, test=1000)
     [config] = configurations(table, tmp_path / "outputs").values()
     assert measured.is_measured(folders[0], "test_macro_f1", config)
     assert not measured.is_measured(folders[2], "test_macro_f1", config)

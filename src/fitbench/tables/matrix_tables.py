@@ -51,6 +51,7 @@ SIGNS = {
     Verdict.worse: ("-", "red"),
     Verdict.inconclusive: ("?", "yellow"),
 }
+NO_MEAN = (Verdict.not_run, Verdict.no_value)
 EXPLAINED = ", explained by another row"
 
 
@@ -60,7 +61,7 @@ def sign(outcome: Outcome | None) -> Sign:
         return Sign("", "", "")
     verdict = outcome.judgement.verdict
     if verdict not in JUDGED:
-        return Sign("", "", "dim" if verdict is Verdict.not_run else "")
+        return Sign("", "", "dim" if verdict in NO_MEAN else "")
     character, style = SIGNS[verdict]
     if outcome.explained:
         return Sign(f"{character}*", f"{verdict.value}{EXPLAINED}", "magenta", not outcome.complete)
@@ -137,12 +138,12 @@ def _column(block: Block, place: int, look: _Look) -> Column:
 
 
 def cell_texts(cell: Outcome | None, digits: int) -> tuple[str, str]:
-    """What is claimed and what is measured in a cell, '-' for none; 'not run' where nothing is measured yet."""
+    """What is claimed and what is measured in a cell, '-' for none; the verdict where no seed has a value."""
     if cell is None:
         return "-", "-"
     claim = "-" if cell.row.claim is None else cell.row.claim.printed
-    not_run = cell.row.measured and cell.judgement.measured.mean is None
-    return claim, "not run" if not_run else mean_sd(cell, digits)
+    verdict = cell.judgement.verdict
+    return claim, verdict.value if verdict in NO_MEAN else mean_sd(cell, digits)
 
 
 def _padded(cells: Sequence[str]) -> list[str]:

@@ -149,7 +149,10 @@ def _by_seed(records: Sequence[Record]) -> list[list[Record]]:
 def _judgement(row: Row, records: Sequence[Record]) -> Judgement:
     sets, measure = evaluation_sets(row, records), row.measure
     judgement = judge(row.claim, seed_values(records), measure.tolerance, sets, row.deterministic, measure.metric)
-    return judgement if row.measured else Judgement(Verdict.not_measured, judgement.measured)
+    if not row.measured:
+        return Judgement(Verdict.not_measured, judgement.measured)
+    ended = judgement.verdict is Verdict.not_run and any(record.over for record in records)
+    return replace(judgement, verdict=Verdict.no_value) if ended else judgement
 
 
 def example_numbers(row: Row, records: Sequence[Record]) -> list[int]:

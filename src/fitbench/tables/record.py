@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from fitbench.markdown import as_markdown, escaped
 from fitbench.record.files import write_whole, writing
-from fitbench.record.folder import State
 from fitbench.stderr import write_note
 from fitbench.tables import cells, rendering, results_file
 from fitbench.tables.chart import chart, matrix_chart
@@ -24,7 +23,6 @@ from fitbench.tables.results_file import MISSING, Record
 from fitbench.text import counted
 
 README, PLOT, MATRIX = "README.md", "claimed_measured.png", "matrix.png"
-NOT_OVER = (State.running.value, State.interrupted.value)
 NAMED = 3  # devices or sets of versions that are named at most
 
 
@@ -39,7 +37,7 @@ def write_record(table: Table, records: Sequence[Record]) -> None:
     """
     from fitbench.charts import paper
 
-    records = [replace(one, state=MISSING) if one.state in NOT_OVER else one for one in records]
+    records = [one if one.over else replace(one, state=MISSING) for one in records]
     results, text = outcomes(table, records), readme(table, records)
     figures = {PLOT: chart(results)} | ({MATRIX: matrix_chart(table, results)} if table.matrix else {})
     with writing(table.folder):

@@ -13,6 +13,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, Validation
 from fitbench import columns
 from fitbench.columns import Column
 from fitbench.errors import FitbenchError
+from fitbench.record.folder import State
 from fitbench.text import clean
 
 FILE = "results.csv"
@@ -65,6 +66,11 @@ class Record:
     definition: str = ""
     reason: str = ""
     committed: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether the run has ended, with a value or without."""
+        return self.state not in (MISSING, State.running.value, State.interrupted.value)
 
 
 COLUMNS = tuple(field.name for field in fields(Record) if field.name != "committed")

@@ -69,6 +69,7 @@ class Verdict(Enum):
     no_claim = "no claim"
     not_measured = "not measured"
     not_run = "not run"
+    no_value = "no value"
 
 
 JUDGED = (Verdict.reproduced, Verdict.better, Verdict.worse, Verdict.inconclusive)
