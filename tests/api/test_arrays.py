@@ -33,8 +33,17 @@ def test_the_same_arrays_are_the_same_run(outputs, capsys):
     again = fitbench.train(MODEL, data=frames | {"name": "mine"}, outputs=outputs, progress=False)
     assert (again.folder, (again.folder / "result.json").stat().st_mtime_ns) == (run.folder, before)
     assert run.evaluate(X[40:], Y[40:])["accuracy"] == pytest.approx(run.metrics["test_accuracy"])
-    others = fitbench.sweep([MODEL], data=PARTS | {"x_test": X[40:] + 1}, outputs=outputs, progress=False)
+    weights = {"w_train": np.arange(40.0), "w_test": np.arange(20.0)}
+    others = fitbench.sweep([MODEL], data=PARTS | weights, outputs=outputs, progress=False)
     assert others["data.name"][0].startswith("arrays_")
+    weighted = fitbench.Run(others["folder"][0])
+    capsys.readouterr()
+    found = weighted.evaluate(pd.DataFrame(X[40:]), Y[40:])
+    assert (found["loss"], found["accuracy"]) == (None, pytest.approx(weighted.metrics["test_accuracy"]))
+    assert capsys.readouterr().err.splitlines() == [
+        "fitbench: x: its columns are taken in their order, because the run has recorded no names of columns",
+        "fitbench: y: lacks weights of examples in the loss; the loss is not computed",
+    ]
     assert len(list(outputs.glob("default/*-s0"))) == len(list((outputs / ".arrays").iterdir())) == 2
 
 

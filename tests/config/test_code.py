@@ -116,6 +116,19 @@ def test_an_imported_module_counts_as_it_was_when_it_was_imported(folder):
     assert code_of(values) != before
 
 
+def test_a_module_that_was_loaded_again_counts_as_it_is_then(folder):
+    values = {"model": {"_target_": "mine_unused.net"}}
+    module = importlib.import_module("mine_unused")
+    before = code_of(values)
+    (folder / "mine_unused.py").write_text("x = 20\n")
+    assert code_of(values) == before
+    importlib.reload(module)
+    after = code_of(values)
+    assert after == {"mine_unused": hashlib.sha256(b"x = 20\n").hexdigest()}
+    (folder / "mine_unused.py").write_text("x = 300\n")
+    assert code_of(values) == after
+
+
 def test_configuration_of_an_earlier_version_lacks_the_key_and_keeps_its_id(configure):
     values = plain(configure())
     assert values.pop("code") == "recorded"

@@ -73,6 +73,20 @@ def test_function_returns_pairs_or_a_mapping_of_whatever_can_be_an_array(read, s
     assert dataset.source.endswith(".load")
 
 
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (returning("(t, y), (t[['b', 'a']][:2], y[:2])"), "x_test has the columns b, a, and"),
+        (returning("(t, s[::-1]), (t[:2], s[:2])"), "have the same index in another order"),
+        (returning("dict(x_train=t, y_train=s, x_testing=t, y_testing=s[::-1])"), "y_testing have the same index"),
+    ],
+)
+def test_tables_of_pandas_that_do_not_belong_together_are_refused(read, source, message):
+    tables = "import pandas\nt, s = pandas.DataFrame({'a': x[:, 0, 0], 'b': x[:, 0, 1]}), pandas.Series(y)\n"
+    with pytest.raises(DataError, match=message):
+        read(tables + source)
+
+
 def test_third_pair_is_the_validation_part(read):
     dataset = read(returning("(x, y), (x[:2], y[:2]), (x[4:], y[4:])"))
     assert (dataset.validation, len(dataset.x_train), len(dataset.x_test)) == (2, 8, 2)
@@ -287,6 +301,17 @@ def test_function_that_gives_other_arrays_later_is_refused(module, configure):
     loading._latest.clear()
     with pytest.raises(DataError, match="gives other arrays at each call"):
         loading.load(data)
+
+
+def test_changed_file_that_an_argument_names_is_read_again(module, configure, tmp_path):
+    name = module("def load(file):\n    z = x + float(open(file).read())\n    return (z, y), (z, y)\n")
+    file = tmp_path / "shift.txt"
+    file.write_text("1")
+    base = ("data=function", f"data._target_={name}.load", f"+data.file={file}", "model=mlp")
+    first = loading.load(configure(*base).data)
+    assert loading.load(configure(*base, "seed=1").data) is first
+    file.write_text("20")
+    assert loading.load(configure(*base).data).x_train[0, 0, 0] - first.x_train[0, 0, 0] == pytest.approx(19, rel=1e-5)
 
 
 def test_arrays_of_the_function_stay_its_own(module, configure):

@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -128,6 +129,15 @@ def test_logistic_regression_standardises_as_scikit_learn(configure):
     built = build(configure("model=logistic_ovr"), data)
     found = keras.ops.convert_to_numpy(built.get_layer("standardised")(data.x_train))
     assert found.reshape(90, -1) == pytest.approx(scaled, abs=1e-5)
+    white = np.full((30, 3, 3, 1), 255, np.uint8)
+    own = replace(
+        data,
+        x_train=np.concatenate([data.x_train, white]),
+        y_train=np.concatenate([data.y_train, data.y_train[:30]]),
+        validation=30,
+    )
+    of_own = build(configure("model=logistic_ovr"), own).get_layer("standardised")
+    np.testing.assert_array_equal(of_own.mean, built.get_layer("standardised").mean)
 
 
 @pytest.mark.parametrize(("penalty", "bias"), [("l2", True), ("l2", False), ("l1", True)])

@@ -7,7 +7,7 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -29,7 +29,8 @@ def code_of(values: Mapping[str, Any]) -> dict[str, str]:
 
     They are the modules of the functions and classes that the configuration names, and all modules that they import,
     wherever the import stands in the source. Modules that belong to Python, to fitbench or to an installed package do
-    not count. A module that this process has imported counts as it was when this function first read it.
+    not count. A module that this process has imported counts as it was when this function first read it. After
+    `importlib.reload`, which notebooks call when a file has changed, it is read again.
 
     Args:
         values: a configuration, or sections of one, as nested plain values.
@@ -94,11 +95,16 @@ def _users_module(name: str) -> ModuleSpec | None:
 
 @dataclass(frozen=True)
 class _Module:
-    """A module's source: its checksum, the dotted names that it may import, and when the file was last changed."""
+    """A module's source: its checksum, the dotted names that it may import, and when the file was last changed.
+
+    `loaded` is the `__spec__` that the module had in this process, of which a reload makes another; None: it was not
+    imported.
+    """
 
     sha256: str
     imports: frozenset[str]
     changed: tuple[int, int, int]
+    loaded: ModuleSpec | None
 
 
 _modules: dict[str, _Module] = {}  # by file
@@ -109,13 +115,15 @@ def _read(name: str, spec: ModuleSpec) -> _Module:
     path = Path(spec.origin)
     status = path.stat()
     changed = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    module = _modules.get(spec.origin)
-    if module is not None and (module.changed == changed or name in sys.modules):
+    module, loaded = _modules.get(spec.origin), getattr(sys.modules.get(name), "__spec__", None)
+    is_same = module is not None and (module.loaded is None or module.loaded is loaded)
+    if module is not None and (module.changed == changed or (name in sys.modules and is_same)):
+        _modules[spec.origin] = replace(module, loaded=loaded)
         return module
     source = path.read_bytes()
     package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
     imports = frozenset(_imports(source, package)) if path.suffix == ".py" else frozenset()
-    _modules[spec.origin] = _Module(hashlib.sha256(source).hexdigest(), imports, changed)
+    _modules[spec.origin] = _Module(hashlib.sha256(source).hexdigest(), imports, changed, loaded)
     return _modules[spec.origin]
 
 

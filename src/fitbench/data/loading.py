@@ -73,6 +73,7 @@ def load(data: Data, task: str = AUTO, steps: int | None = None, whole: bool = F
         _latest.clear()  # two data sets may not fit into memory
         if isinstance(data, OwnData):
             _latest[key] = _read_repeatable(data, task, key)
+            code_of(data.model_dump(mode="json"))  # notes which modules are loaded, so that a reload is noticed
         else:
             _latest[key] = _read(data, task, steps, whole, paths, now)
     dataset = _latest[key]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from fitbench.config.builders import check_names
 from fitbench.data.arrays import dataset_of_arrays
 from fitbench.data.dataset import Dataset
 from fitbench.data.fingerprint import fingerprint
+from fitbench.data.in_memory import check_same_columns, check_same_rows
 from fitbench.data.memory import file_behind
 from fitbench.data.npz import names_of_parts
 from fitbench.errors import DataError, RequestError
@@ -30,22 +33,39 @@ EXPECTED = (
 def read_own(data: OwnData, task: str) -> Dataset:
     """Call the function, and make a data set of the arrays that it returns. `task` is that of the configuration.
 
-    The files of the data set are those of memory-mapped arrays; what else the function has read is not known.
+    The files of the data set are those that its arguments name, and those of memory-mapped arrays; what else the
+    function has read is not known.
 
     Raises:
         RequestError: there is no such function, or it does not take its arguments.
         DataError: it fails, or returns something else than a data set.
     """
-    function = _loaded(data)
+    function, given = _loaded(data), files_given(data)
+    before = fingerprint(*given) if given else None
     try:
         returned = function(**data.settings)
     except Exception as error:
         modules = data.target.rpartition(".")[0], getattr(function, "__module__", None)
         raise DataError(f"{data.target} failed: {failure(error, *modules)}") from error
     arrays = _named(returned, data.target)
-    files = tuple(sorted({file for array in arrays.values() if (file := file_behind(array))}))
-    now = fingerprint(*files) if files else None
+    mapped = {file for array in arrays.values() if (file := file_behind(array))}
+    files = tuple(sorted({*given, *mapped}))
+    now = fingerprint(*files) if mapped else before
     return replace(dataset_of_arrays(data, arrays, data.target, task), files=files, fingerprint=now)
+
+
+def files_given(data: OwnData) -> tuple[Path, ...]:
+    """The files that arguments of the function name, in order."""
+    return tuple(sorted({Path(text) for text in _texts(data.settings) if os.path.isfile(text)}))  # noqa: PTH113 - never raises
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in nested values."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(item)
 
 
 def _loaded(data: OwnData) -> Callable[..., Any]:
@@ -74,14 +94,28 @@ def _named(returned: Any, source: str) -> dict[str, np.ndarray]:
     """The arrays that a function returned by the names of an .npz file."""
     if isinstance(returned, Mapping):
         texts = [key for key in returned if isinstance(key, str)]
-        return {name: _array(returned[key], f"{source}: {key}") for name, key in names_of_parts(source, texts).items()}
-    if not _is_pairs(returned):
+        named = {name: (key, returned[key]) for name, key in names_of_parts(source, texts).items()}
+    elif _is_pairs(returned):
+        named = {
+            f"{axis}_{part}": (f"{axis}_{part}", values)
+            for part, pair in zip(PAIRS, returned, strict=False)
+            for axis, values in zip("xy", pair, strict=True)
+        }
+    else:
         raise DataError(f"{source} returned {_described(returned)}; {EXPECTED}")
-    return {
-        f"{axis}_{part}": _array(values, f"{source}: {axis}_{part}")
-        for part, pair in zip(PAIRS, returned, strict=False)
-        for axis, values in zip("xy", pair, strict=True)
-    }
+    _check_together(named, source)
+    return {name: _array(values, f"{source}: {key}") for name, (key, values) in named.items()}
+
+
+def _check_together(named: Mapping[str, tuple[str, Any]], source: str) -> None:
+    """Refuse tables of pandas whose rows or columns would not be those of each other. `named` has names and values."""
+    for axis in ("x_", "y_"):
+        of_axis = (found for name, found in named.items() if name.startswith(axis))
+        check_same_columns({f"{source}: {key}": values for key, values in of_axis})
+    for name, (key, values) in named.items():
+        inputs = f"x_{name.partition('_')[2]}"
+        if name.startswith(("y_", "w_")) and inputs in named:
+            check_same_rows(f"{source}: {named[inputs][0]}", named[inputs][1], f"{source}: {key}", values)
 
 
 def _is_pairs(returned: Any) -> bool:

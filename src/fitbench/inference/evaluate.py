@@ -211,15 +211,13 @@ def _measure(
 
 
 def _loss(reader: Reader, objective: Objective | None, other: OtherData, raw: np.ndarray) -> float | None:
-    """Return the loss; None if it is left out, is not finite, or lacks the weights that the run has in a column."""
+    """Return the loss; None if it is left out, is not finite, or lacks the weights of examples that the run has."""
     if objective is None:
         return None
-    weight = reader.result["config"]["data"].get("weight")
-    if weight is not None and other.weights is None:
-        write_note(
-            f"{clean(other.source)}: lacks the column {clean(weight)} with the weights in the loss; the loss is not "
-            "computed"
-        )
+    column, weighted = reader.result["config"]["data"].get("weight"), reader.result["data"].get("weighted")
+    if other.weights is None and (weighted or column is not None):
+        lacking = "weights of examples" if column is None else f"the column {clean(column)} with the weights"
+        write_note(f"{clean(other.source)}: lacks {lacking} in the loss; the loss is not computed")
         return None
     loss = objective.value(other.targets, raw, other.weights)
     return loss if math.isfinite(loss) else None

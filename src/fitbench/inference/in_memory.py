@@ -58,6 +58,8 @@ def inputs_in_memory(x: Any, reader: Reader) -> np.ndarray:
         if reader.max_value is None and (note := note_on_dark(found, X)):
             write_note(note)
     else:
+        if hasattr(x, "columns"):
+            write_note(f"{X}: its columns are taken in their order, because the run has recorded no names of columns")
         found, errors = _numbers(x, inputs, reader.result)
     if errors:
         first = min(errors)

@@ -119,7 +119,7 @@ def _check_data(config: Config, result: dict[str, Any], folder: Path, fingerprin
     recorded, its_config = result["data"], result["config"]["data"]
     if isinstance(config.data, OwnData):
         before = now = config.data.target
-        is_as_recorded = _is_call_as_recorded(config.data, result)
+        is_as_recorded = _is_call_as_recorded(config.data, result, fingerprint_of)
     elif isinstance(config.data, FileData):
         before, now = its_config.get("path"), config.data.path
         is_as_recorded = _are_files_as_recorded(config.data, result, fingerprint_of)
@@ -162,8 +162,12 @@ def _are_series_as_recorded(data: UcrSeries, result: dict[str, Any], fingerprint
     return paths is None or fingerprint_of(*paths) == result["data"].get("fingerprint")
 
 
-def _is_call_as_recorded(data: OwnData, result: dict[str, Any]) -> bool:
-    section = data.model_dump(mode="json")
+def _is_call_as_recorded(data: OwnData, result: dict[str, Any], fingerprint_of: FingerprintOf) -> bool:
+    from fitbench.data.own_function import files_given
+
+    section, files = data.model_dump(mode="json"), files_given(data)
+    if files and fingerprint_of(*files) != result["data"].get("fingerprint"):
+        return False
     code = code_of(section)
     return bool(code) and section == result["config"]["data"] and code.items() <= result["code"].items()
 

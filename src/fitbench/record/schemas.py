@@ -211,6 +211,10 @@ class TrainedData(Record):
     targets: OutputNames = Field(ABSENT, description="of a regression: the names of the targets")
     labels: OutputNames = Field(ABSENT, description="of several labels: their names")
     skipped: Whole = Field(0, description="the number of unreadable files that were left out")
+    weighted: bool | None = Field(
+        None,
+        description="whether the examples of the test part have weights in the loss; null where it was not recorded",
+    )
 
 
 class Git(Record):

@@ -13,6 +13,7 @@ from fitbench.config import Config, NoDistortion
 from fitbench.config.builders import SECTION, check_takes, is_ours
 from fitbench.config.errors import did_you_mean
 from fitbench.data.dataset import Dataset
+from fitbench.data.memory import take
 from fitbench.errors import RequestError
 from fitbench.kinds import IMAGES, KINDS
 from fitbench.models.distortions import distorted
@@ -31,7 +32,7 @@ def build(config: Config, data: Dataset, objective: Objective, examples: int | N
     ([height, width, channels], [columns], or as the examples are), `outputs` (the number of classes, targets or
     labels), `columns` (a tuple of `record.dataset.Column`, empty for all but tables) and `examples` (the number of
     examples to train on, by default all training examples). Layers that standardise pixels are adapted to all training
-    images.
+    images, without a validation part of the data set's own.
 
     Raises:
         RequestError: there is no such function, it does not take these settings, or its model does not fit the data.
@@ -73,7 +74,7 @@ def build(config: Config, data: Dataset, objective: Objective, examples: int | N
 
 
 def _adapt(model: keras.Model, name: str, data: Dataset) -> None:
-    """Adapt the layers that standardise pixels."""
+    """Adapt the layers that standardise pixels. A validation part of the data set's own does not count."""
     for layer in model.layers:
         if isinstance(layer, Standardize):
             if data.kind != IMAGES:
@@ -81,7 +82,7 @@ def _adapt(model: keras.Model, name: str, data: Dataset) -> None:
                     f"model={name} has the layer {layer.name} for pixels, but the examples of {data.name} are "
                     f"{KINDS[data.kind].plural}; begin the model with fitbench.models.blocks.features"
                 )
-            layer.adapt(data.x_train)
+            layer.adapt(take(data.x_train, np.arange(len(data.y_train) - data.validation)))
 
 
 def _check_is_for(model: Mapping[str, Any], data: Dataset, objective: Objective) -> None:

@@ -140,6 +140,7 @@ def result(
             "test": len(data.y_test),
             measures.task.names_key: list(data.names),
             "skipped": len(data.skipped),
+            "weighted": data.w_test is not None and bool((data.w_test != 1).any()),
         },
         "versions": versions(config.backend),
         "git": git_state(),

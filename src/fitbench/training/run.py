@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from fitbench.config import Config, plain
+from fitbench.config.code import code_of_run
 from fitbench.data.dataset import Dataset
 from fitbench.data.loading import load
 from fitbench.errors import FitbenchError, RequestError, interruption
@@ -141,6 +142,7 @@ def _train(
         model = networks.saved_model(network.model, parts)
         rehearsal.rehearse(parts, model, folder)
         note(folder, code)
+        code_of_run(plain(config))  # notes which modules are loaded now, so that a later reload is noticed
         if config.training.epochs:
             trained = epochs.train(parts, network, folder, resumed, began, trial, tracking)
         else:
