@@ -11,6 +11,7 @@ import pytest
 
 from fitbench.record.folder import folder_of
 from fitbench.training import callback_state, checkpoint
+from fitbench.training.averaging import AveragedWeights
 from fitbench.training.checkpointing import Checkpoints
 from fitbench.training.run import Trial, train
 
@@ -249,3 +250,12 @@ def test_checkpoint_of_before_is_read():
     callback = resumed_from(Own(5), {"wait": 2, "losses": [0.5], "of": {"1": "a"}}, weights, lambda callback: None)
     assert (callback.wait, callback.losses, callback.of, callback.value) == (2, [0.5], {"1": "a"}, 5)
     assert [array.tolist() for array in callback.best_weights] == [[1.0, 1.0], [0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize("callback", [keras.callbacks.EarlyStopping(), AveragedWeights()], ids=["best", "averaged"])
+def test_weights_that_callbacks_of_keras_and_fitbench_hold_may_be_of_any_size(callback):
+    large = np.zeros(2**24 // 4 + 1, np.float32)
+    callback.own = callback.best_weights = [large, np.ones(2)]
+    values, _ = callback_state.restored(*callback_state.state_of(callback, "a"))
+    for name in ("own", "best_weights"):
+        assert [array.size for array in values[name]] == [large.size, 2]

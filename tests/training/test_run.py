@@ -430,6 +430,15 @@ def test_ways_to_train(trained, options):
     assert (result["data"]["validation"] == 0) is without_validation
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_layers_compute_in_the_precision_of_the_configuration(trained, policy):
+    folder, _ = trained(*SMALL, f"training.dtype_policy={policy}")
+    model = keras.saving.load_model(folder / "model.keras")
+    policies = {layer.name: layer.dtype_policy.name for layer in model.layers}
+    assert policies["flatten"] == policy
+    assert policies["logits"] == "float32"
+
+
 @pytest.mark.parametrize("loss", ["mean_squared_error", "label_smoothing"])
 def test_losses_are_what_their_names_say(trained, configure, loss):
     option = "training.label_smoothing=0.1" if loss == "label_smoothing" else f"training.loss={loss}"

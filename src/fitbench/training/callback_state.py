@@ -8,6 +8,7 @@ attribute that cannot be held is its type: `{"$left_out": "set"}`.
 import functools
 import io
 import logging
+import sys
 import types
 from collections.abc import Mapping
 from pathlib import PurePath
@@ -21,7 +22,9 @@ import numpy as np
 SETTINGS = ("min_delta", "params", "append_header", "filename", "filepath", "log_dir")
 ARRAY, TUPLE, DICT, LEFT_OUT = "$array", "$tuple", "$dict", "$left_out"
 DEEPEST = 20  # levels of lists and dicts; `untrusted.parse_json` takes 64, and a dict of other keys than text is 3
-LARGEST_ARRAY = 2**24  # bytes: each checkpoint has a copy, and a callback may hold a whole data set
+# Bytes of an array of a user's callback: each checkpoint has a copy, and a callback may hold a whole data set. Keras's
+# callbacks and ours hold weights, such as the best ones, without which a run would go on otherwise.
+LARGEST_ARRAY = 2**24
 LARGEST_BITS = 10_000  # of a number: Python writes those of 4,300 digits or more only when it is told to
 # What a callback has and does not change, beside functions.
 NO_STATE = (
@@ -61,7 +64,8 @@ def state_of(callback: keras.callbacks.Callback, prefix: str) -> tuple[dict[str,
             continue
         its_arrays: dict[str, np.ndarray] = {}
         try:
-            attributes[name] = _encoded(value, its_arrays, f"{prefix}-{len(arrays)}")
+            largest = LARGEST_ARRAY if _is_of_user(callback) else sys.maxsize
+            attributes[name] = _encoded(value, its_arrays, f"{prefix}-{len(arrays)}", largest)
         except _NotHeldError as error:
             if _is_of_user(callback) and _may_be_state(error.value):
                 attributes[name] = {LEFT_OUT: error.described(value)}
@@ -100,8 +104,10 @@ def is_held(value: Any) -> bool:
     return True
 
 
-def _encoded(value: Any, arrays: dict[str, np.ndarray], prefix: str, depth: int = 0) -> Any:
-    """A value as JSON; its arrays are added to `arrays`.
+def _encoded(
+    value: Any, arrays: dict[str, np.ndarray], prefix: str, largest: int = LARGEST_ARRAY, depth: int = 0
+) -> Any:
+    """A value as JSON; its arrays, of at most `largest` bytes each, are added to `arrays`.
 
     Raises:
         _NotHeldError: a checkpoint cannot hold it.
@@ -110,12 +116,12 @@ def _encoded(value: Any, arrays: dict[str, np.ndarray], prefix: str, depth: int 
         value = value.item()
     if value is None or isinstance(value, float | str) or (isinstance(value, int) and _is_short(value)):
         return value
-    if type(value) is np.ndarray and value.nbytes <= LARGEST_ARRAY and _is_exact_in_files(value.dtype):
+    if type(value) is np.ndarray and value.nbytes <= largest and _is_exact_in_files(value.dtype):
         name = f"{prefix}-{len(arrays)}"
         arrays[name] = value.copy()
         return {ARRAY: name}
     if depth < DEEPEST and isinstance(value, list | tuple | dict):
-        below = functools.partial(_encoded, arrays=arrays, prefix=prefix, depth=depth + 1)
+        below = functools.partial(_encoded, arrays=arrays, prefix=prefix, largest=largest, depth=depth + 1)
         if isinstance(value, list):
             return [below(item) for item in value]
         if isinstance(value, tuple):

@@ -19,11 +19,10 @@ def seed(config: Config, shared: bool) -> None:
     import keras
 
     backend.reset_settings()
-    keras.config.set_dtype_policy(config.training.dtype_policy.value)
+    if not shared:
+        keras.utils.clear_session()
+    keras.config.set_dtype_policy(config.training.dtype_policy.value)  # not before: `clear_session` forgets it
     random.seed(config.seed)  # all of Keras's own seeds come from here
     np.random.seed(config.seed)
-    if shared:
-        return
-    keras.utils.clear_session()
-    if config.backend is Backend.tensorflow:
+    if config.backend is Backend.tensorflow and not shared:
         keras.utils.set_random_seed(config.seed)
