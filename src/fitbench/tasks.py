@@ -18,6 +18,7 @@ from fitbench.metrics import Metric
 from fitbench.text import hint
 
 PROBABILITY = "_probability"  # the end of the names of columns
+CURVES = "curves"  # the picture of any run that has epochs
 THRESHOLD = 0.5  # the probability from which on a label counts as predicted, unless the configuration says otherwise
 Threshold = float | np.ndarray  # one for all examples, or float [N, 1] for predictions of several models
 
@@ -418,6 +419,11 @@ def threshold_of(result: Mapping[str, Any]) -> float:
 
 
 TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Regression(), MultiLabel())}
+
+
+def picture_names() -> list[str]:
+    """The names of all pictures that may be drawn of a run, of any task."""
+    return [CURVES, *(name for task in TASKS.values() for name in task.drawings)]
 
 
 def task_of(name: str) -> Task:

@@ -348,11 +348,27 @@ def test_finished_run_is_not_trained_again_unless_forced(trained, configure, tmp
     assert run(configure(*options)) == (first, True)
     assert (folder / "model.keras").stat().st_mtime_ns == stamp
     change_notes([folder], lambda noted: noted.changed("looks well", ["paper"]))
+    (folder / "confusion.png").write_bytes(b"of the first training")
     again, reused = run(configure(*options, "force=true"))
     assert not reused
     assert again["metrics"] == first["metrics"]
+    assert not (folder / "confusion.png").exists()
     assert (folder / "model.keras").stat().st_mtime_ns > stamp
     assert read_notes(folder) == Notes(("paper",), "looks well")
+
+
+@pytest.mark.parametrize("place", ["tracking.Tracking.begin", "run.load", "rehearsal.rehearse"])
+def test_forced_run_that_is_refused_keeps_what_is_recorded(trained, configure, tmp_path, place, monkeypatch):
+    def refuse(*_):
+        raise RequestError("nothing answers")
+
+    folder, first = trained(*SMALL, outputs=tmp_path)
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "train.log"}
+    monkeypatch.setattr(f"fitbench.training.{place}", refuse)
+    with pytest.raises(RequestError, match="nothing answers"):
+        run(configure(*SMALL, f"outputs={tmp_path}", "progress=false", "force=true"))
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "train.log"} == before
+    assert read_result(folder) == first
 
 
 def test_run_does_not_go_on_with_other_data(trained, configure, tmp_path):
@@ -524,7 +540,7 @@ def test_model_that_does_not_fit_the_images_is_refused_and_no_attempt(trained, c
     with pytest.raises(RequestError, match="lenet5 takes images of 10x10 pixels or more; these are 8x8"):
         trained("data=digits", "model=lenet5", outputs=tmp_path)
     folder = folder_of(configure("data=digits", "model=lenet5", f"outputs={tmp_path}"))
-    assert {path.name for path in folder.iterdir()} == {"config.yaml", "dataset.json", "error.txt"}
+    assert {path.name for path in folder.iterdir()} == {"config.yaml", "error.txt"}
 
 
 def test_setting_that_a_model_of_ones_own_does_not_take_is_refused(trained, tmp_path, monkeypatch):

@@ -19,9 +19,8 @@ from fitbench.errors import NotTrustedError
 from fitbench.kinds import IMAGES, KINDS
 from fitbench.record import reading
 from fitbench.stderr import write_note
+from fitbench.tasks import CURVES
 from fitbench.text import clean, counted
-
-CURVES = "curves"
 
 
 def write_plots(folder: Path) -> list[Path]:

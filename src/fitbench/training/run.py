@@ -25,7 +25,7 @@ from fitbench.record.history import write_history
 from fitbench.record.parents import STATE, check_checkpoints, check_parent
 from fitbench.record.reading import read_result
 from fitbench.record.result import write_pruned, write_result
-from fitbench.tasks import task_of
+from fitbench.tasks import picture_names, task_of
 from fitbench.training import attempts, backend, measures
 from fitbench.training.measures import Measures
 from fitbench.training.randomness import seed
@@ -58,18 +58,14 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     with claim(folder, wait=True):
         tidy(folder)
-        if config.force and ((folder / "result.json").exists() or (folder / "error.txt").exists()):
-            clear(folder)  # but what was interrupted goes on: a forced run may be killed as any other
-        elif (folder / "result.json").exists():  # another process has finished it a moment ago
+        if not _is_recorded(folder):
+            _forget_failure(config, folder)
+        elif not config.force:  # another process has finished it a moment ago
             return read_result(folder)
-        remove(folder / "error.txt")
-        remove(folder / "pruned.json")  # if it is pruned again, it goes on to the same epoch
         _check_names(folder)
         check_checkpoints(config, folder)
         check_interrupted_arguments(config, folder)
-        attempt = attempts.begin(folder)
-        log.info("attempt %d of %s", attempt, folder.name)
-        write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
+        attempt = 1 if _is_recorded(folder) else _begin(config, folder)
         try:
             with tracked(config, folder, needs_trackers) as tracking:
                 result = _train(config, folder, attempt, trial, tracking)
@@ -81,14 +77,12 @@ def train(
                 raise stop from None
             log.info("failed: %s", error)
             with contextlib.suppress(OSError):  # on a full disk the error itself must still be heard
-                write_whole(folder / "error.txt", traceback.format_exc())
-                if isinstance(error, RequestError):
-                    attempts.withdraw(folder)
+                _record_failure(folder, error)
             raise
         except BaseException as error:
             if type(error) is SystemExit:  # of the user's code; a signal raises a subclass
                 log.info("failed: sys.exit(%s)", error.code)
-                write_whole(folder / "error.txt", traceback.format_exc())
+                _record_failure(folder, error)
                 raise FitbenchError(f"the code of the run called sys.exit({error.code!r})") from error
             log.info("interrupted by %s", type(error).__name__)
             raise
@@ -96,10 +90,41 @@ def train(
     return result
 
 
+def _is_recorded(folder: Path) -> bool:
+    """Whether the folder has a result: of this attempt, or, with `force`, still of an earlier one."""
+    return (folder / "result.json").exists()
+
+
+def _forget_failure(config: Config, folder: Path) -> None:
+    """Remove how the last attempt ended, and with `force` all that failed attempts have recorded."""
+    if config.force and (folder / "error.txt").exists():
+        clear(folder)  # but what was interrupted goes on: a forced run may be killed as any other
+    remove(folder / "error.txt")
+    remove(folder / "pruned.json")  # if it is pruned again, it goes on to the same epoch
+
+
+def _begin(config: Config, folder: Path) -> int:
+    """Record that an attempt begins, and with which configuration; gives its number."""
+    attempt = attempts.begin(folder)
+    log.info("attempt %d of %s", attempt, folder.name)
+    write_whole(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain(config))))
+    return attempt
+
+
+def _record_failure(folder: Path, error: BaseException) -> None:
+    """Record the exception that is being handled. A result of an earlier attempt stays what the run has."""
+    if _is_recorded(folder):
+        return
+    write_whole(folder / "error.txt", traceback.format_exc())
+    if isinstance(error, RequestError):
+        attempts.withdraw(folder)
+
+
 def clear(folder: Path) -> None:
-    """Remove what earlier attempts recorded, but for the log."""
+    """Remove what earlier attempts recorded, but for the log, and the pictures that were drawn of it."""
     check_fence(folder / "result.json")
-    for name in ("checkpoint", "evaluations", "result.json", "error.txt", "pruned.json", *RECORDED):
+    pictures = [f"{name}.png" for name in picture_names()]
+    for name in ("checkpoint", "evaluations", "result.json", "error.txt", "pruned.json", *RECORDED, *pictures):
         remove(folder / name)
 
 
@@ -121,7 +146,10 @@ def _check_names(folder: Path) -> None:
 def _train(
     config: Config, folder: Path, attempt: int, trial: Trial | None, tracking: Tracking
 ) -> dict[str, Any] | None:
-    """The attempt from top to bottom; gives the result, None if the trial was pruned."""
+    """The attempt from top to bottom; gives the result, None if the trial was pruned.
+
+    With `force`, a recorded result is removed right before the first epoch: until then the request may be refused.
+    """
     began = time.perf_counter()
     check_parent(config)
     code = check_interrupted(config, folder)  # before modules of the user's are imported
@@ -136,11 +164,14 @@ def _train(
         parts = Parts.of(config, data, measured)
         leaks.check(parts)
         resumed = resuming.resumable(config, folder, data)  # before dataset.json is that of these data
-        outcome.write_dataset(parts, folder)
         seed(config, shared=networks.is_kept(parts))
         network = networks.network(parts)
         model = networks.saved_model(network.model, parts)
         rehearsal.rehearse(parts, model, folder)
+        if _is_recorded(folder):
+            clear(folder)
+            _begin(config, folder)
+        outcome.write_dataset(parts, folder)
         note(folder, code)
         code_of_run(plain(config))  # notes which modules are loaded now, so that a later reload is noticed
         if config.training.epochs:

@@ -137,7 +137,7 @@ def tracked(config: Config, folder: Path, needed: bool = True) -> Iterator[Track
     try:
         tracking.begin(config)
         yield tracking
-        state = State.finished if (folder / "result.json").exists() else State.pruned
+        state = State.pruned  # unless it has a result, see below
     except Claimed:
         state = None
         raise
@@ -148,4 +148,6 @@ def tracked(config: Config, folder: Path, needed: bool = True) -> Iterator[Track
         state = State.failed if type(error) is SystemExit else state  # a signal raises a subclass
         raise
     finally:
+        if state is not None and (folder / "result.json").exists():  # perhaps that of an earlier training
+            state = State.finished
         tracking.end(state)
