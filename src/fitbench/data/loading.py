@@ -56,9 +56,9 @@ def load(data: Data, task: str = AUTO, steps: int | None = None, whole: bool = F
     both parts are all series of the one file, in its order.
 
     Files that have not changed since this process last read them are not read again, and a function of the user's with
-    the same arguments and code is not called again, unless a file that its arrays are mapped from has changed. What was
-    done with the data, and what is left out of a folder, is logged each time, and written to stderr when the files are
-    read.
+    the same arguments and code is not called again, unless a file has changed that its arguments name or that its arrays
+    are mapped from. What was done with the data, and what is left out of a folder, is logged each time, and written to
+    stderr when the files are read.
 
     Raises:
         RequestError: the configuration is wrong: a path that does not exist, an impossible size.

@@ -40,17 +40,15 @@ def read_own(data: OwnData, task: str) -> Dataset:
         RequestError: there is no such function, or it does not take its arguments.
         DataError: it fails, or returns something else than a data set.
     """
-    function, given = _loaded(data), files_given(data)
-    before = fingerprint(*given) if given else None
+    function = _loaded(data)
     try:
         returned = function(**data.settings)
     except Exception as error:
         modules = data.target.rpartition(".")[0], getattr(function, "__module__", None)
         raise DataError(f"{data.target} failed: {failure(error, *modules)}") from error
     arrays = _named(returned, data.target)
-    mapped = {file for array in arrays.values() if (file := file_behind(array))}
-    files = tuple(sorted({*given, *mapped}))
-    now = fingerprint(*files) if mapped else before
+    files = tuple(sorted({*files_given(data), *(file for array in arrays.values() if (file := file_behind(array)))}))
+    now = fingerprint(*files) if files else None  # after the call, which may write a file of its own, such as a cache
     return replace(dataset_of_arrays(data, arrays, data.target, task), files=files, fingerprint=now)
 
 
