@@ -55,8 +55,8 @@ def load(data: Data, task: str = AUTO, steps: int | None = None, whole: bool = F
     `steps`, if they are interpolated; by default to `data.steps`, or to the longest of the training part. If `whole`,
     both parts are all series of the one file, in its order.
 
-    Files that have not changed since this process last read them are not read again, and a function of the user's with
-    the same arguments and code is not called again, unless a file has changed that its arguments name or that its arrays
+    Files that have not changed since this process last read them are not read again. A function of the user's with the
+    same arguments and code is not called again, unless a file has changed that its arguments name or that its arrays
     are mapped from. What was done with the data, and what is left out of a folder, is logged each time, and written to
     stderr when the files are read.
 
