@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 import fitbench
+from fitbench.api.search import _frame
+from fitbench.tuning.search import Conclusion
 
 from .conftest import SMALL
 
@@ -99,6 +101,17 @@ def test_workers_do_not_run_a_script_again(tmp_path, words, text, printed):
 
 
 # -- search -----------------------------------------------------------------------------------------------------------
+
+
+def test_seconds_that_are_an_objective_are_not_those_of_the_trial(tmp_path):
+    trial = {"number": 0, "state": "finished", "values": [0.9, 5.0], "params": {"model.dropout": 0.1}, "epochs": 3,
+             "run_ids": ["a", "b"], "error": None, "began": 100.0, "ended": 150.0}  # fmt: skip
+    objectives = [{"name": "val_accuracy"}, {"name": "seconds"}]
+    record = {"objectives": objectives, "space": {"model.dropout": {}}, "best": [0], "importance": {}}
+    failed = {**trial, "number": 1, "state": "failed", "values": None}
+    trials = _frame(Conclusion(tmp_path, {**record, "trials": [trial, failed]}, [], [], {}))
+    assert list(trials).count("seconds") == 1
+    assert trials["seconds"].fillna(-1).tolist() == [5.0, -1.0]
 
 
 def test_a_search_gives_its_trials_and_the_best_can_be_trained(trained, outputs, capsys):

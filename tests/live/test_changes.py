@@ -107,6 +107,14 @@ def epoch(number: int) -> dict[str, Any]:
 # -- runs -------------------------------------------------------------------------------------------------------------
 
 
+def test_a_curve_shows_changes_that_are_small_beside_its_values(running, page):
+    run = running("seed=1")
+    losses = [12345.61, 12345.32, 12344.98]
+    write_history(run, [epoch(number) | {"loss": loss} for number, loss in enumerate(losses, 1)])
+    page.ask()
+    assert page.run(run)["curve"]["values"]["loss"] == losses
+
+
 def test_a_page_is_told_everything_once_and_then_what_has_changed(make_run, running, page, outputs):
     finished, run = make_run("seed=0", "training.epochs=10"), running("seed=1", "training.epochs=10")
     first = page.ask()

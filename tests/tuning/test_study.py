@@ -536,6 +536,12 @@ def test_pruners_end_trials_early(search, pruner):
     assert max(trial["epochs"] for trial in found.trials if trial["state"] == "pruned") < 8
 
 
+@pytest.mark.parametrize("epochs", ["9", "tag(int,interval(2,9))", "2,9", "9,2"])
+def test_brackets_of_hyperband_are_those_of_the_longest_trial(opened, epochs):
+    study, _ = opened(RATE, f"training.epochs={epochs}", "search.pruner=hyperband")
+    assert study.study.pruner._max_resource == 9
+
+
 def test_no_trial_is_pruned_where_none_is_to_be(search):
     assert set(search(*SPACE, "search.trials=14", "search.pruner=none").states()) == {"finished"}
 

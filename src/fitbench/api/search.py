@@ -51,10 +51,10 @@ def search(
 
     Returns:
         the trials, the best first and then the others by number. Columns: number (from 0), state (finished, pruned,
-        failed, running or interrupted), each objective (float64), each key of the space, epochs, seconds, run_ids (a
-        list), error. `attrs` has best (the overrides of the best trial, for `fitbench.train`), study, folder, and
-        importance ({objective: {key: share}}, from ten finished trials on). With several objectives the trials of the
-        Pareto front come first.
+        failed, running or interrupted), each objective (float64), each key of the space, epochs, seconds (of the
+        trial, unless they are an objective), run_ids (a list), error. `attrs` has best (the overrides of the best
+        trial, for `fitbench.train`), study, folder, and importance ({objective: {key: share}}, from ten finished trials
+        on). With several objectives the trials of the Pareto front come first.
 
     Raises:
         RequestError: the request is wrong, or Optuna is not installed; no trial has begun.
@@ -125,14 +125,13 @@ def _frame(conclusion: Conclusion) -> pd.DataFrame:
         chosen = {parted(name)[0]: value for name, value in trial["params"].items()}
         values = trial["values"] or [None] * len(record["objectives"])
         rows.append(
-            {"number": trial["number"], "state": trial["state"]}
+            {"number": trial["number"], "state": trial["state"], "seconds": _seconds(trial)}
             | {objective["name"]: value for objective, value in zip(record["objectives"], values, strict=False)}
             | {key: chosen.get(key) for key in keys}
-            | {"epochs": trial["epochs"], "seconds": _seconds(trial), "run_ids": trial["run_ids"]}
-            | {"error": trial["error"]}
+            | {"epochs": trial["epochs"], "run_ids": trial["run_ids"], "error": trial["error"]}
         )
     columns = ["number", "state", *(each["name"] for each in record["objectives"]), *keys]
-    frame = pd.DataFrame(rows, columns=[*columns, "epochs", "seconds", "run_ids", "error"])
+    frame = pd.DataFrame(rows, columns=list(dict.fromkeys([*columns, "epochs", "seconds", "run_ids", "error"])))
     frame = frame.astype({objective["name"]: "float64" for objective in record["objectives"]})
     folder = conclusion.folder
     frame.attrs.update(best=conclusion.best, study=folder.name, folder=str(folder), importance=record["importance"])

@@ -16,6 +16,7 @@ from fitbench.report.values import DIGITS, digits, fitting
 from fitbench.text import clean, encodable
 
 PARTS = ("val", "test", "train")  # of which a run has a value, the first counts
+CURVE_DIGITS = 7  # significant ones; the report has 4 of a curve's range
 NOT_DRAWN = ("epoch", "seconds", LEARNING_RATE)  # of a history
 
 
@@ -99,5 +100,5 @@ def _series(row: Row, columns: list[str]) -> list[dict[str, Any]]:
 
 
 def _short(value: float | None) -> float | None:
-    """A value of a curve in the digits that curves of the report have."""
-    return None if value is None else float(f"{value:.{DIGITS}g}")
+    """A value of a curve, in digits that show how it changes too: which range the curve will have is not known yet."""
+    return None if value is None else float(f"{value:.{CURVE_DIGITS}g}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -23,6 +24,8 @@ from fitbench.config.errors import located
 from fitbench.errors import RequestError
 from fitbench.text import first_line
 from fitbench.tuning.space import Condition, Parameter, Space
+
+ROUNDING = Decimal("1e-9")  # of a range, in steps: Hydra's `sort` computes its ends with floats
 
 
 def read_space(
@@ -212,7 +215,7 @@ def _allowed(override: Override) -> tuple[BaseDistribution, dict[CategoricalChoi
     if is_interval:
         return _interval(value.start, value.end, tags), {}
     if is_range:
-        return _range([_plain(text) for text in texts], "log" in tags), {}
+        return _range(value, [_plain(text) for text in texts], "log" in tags), {}
     if not texts:
         raise ValueError("there is nothing to choose from")
     choices = {_plain(text): text for text in ({"True": "true", "False": "false"}.get(text, text) for text in texts)}
@@ -241,8 +244,15 @@ def _interval(start: Any, end: Any, tags: Collection[str]) -> BaseDistribution:
     return IntDistribution(int(start), int(end), log="log" in tags)
 
 
-def _range(values: Sequence[Any], log: bool) -> BaseDistribution:
+def _range(stated: RangeSweep, values: Sequence[Any], log: bool) -> BaseDistribution:
+    """The distribution of a range, of which Hydra gives these values.
+
+    Those with fractions are computed from what is stated: a step that is the difference of two floats, such as
+    0.10000000000000003, does not divide the range, and then Optuna leaves out the last value.
+    """
     low, high, step = min(values), max(values), abs(values[1] - values[0])
     if isinstance(low, int) and isinstance(step, int):
         return IntDistribution(low, high, log=log, step=step)
-    return FloatDistribution(low, high, log=log, step=step)
+    start, stop, apart = (Decimal(str(number)) for number in (stated.start, stated.stop, stated.step))
+    last = start + (math.ceil((stop - start) / apart - ROUNDING) - 1) * apart
+    return FloatDistribution(float(min(start, last)), float(max(start, last)), log=log, step=float(abs(apart)))

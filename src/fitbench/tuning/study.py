@@ -296,7 +296,7 @@ def _open(settings: Settings, space: Space, config: Config, wanted: list[Objecti
     with locked(folder / CLAIMS), reaching(settings.storage):
         storage = open_storage(settings.storage, folder)
         about: Any = {"study_name": config.study, "storage": storage}
-        about["pruner"] = create_pruner(settings, wanted, config.training.epochs)
+        about["pruner"] = create_pruner(settings, wanted, _most_epochs(space, config))
         try:
             study = optuna.load_study(**about)
         except KeyError:
@@ -308,6 +308,12 @@ def _open(settings: Settings, space: Space, config: Config, wanted: list[Objecti
             study.set_user_attr(IDENTITY, now)
         where = _where(folder / CLAIMS)
     return Study(study, folder, settings, space, wanted, where)
+
+
+def _most_epochs(space: Space, config: Config) -> int:
+    """The most epochs that a trial can have, where the space chooses them."""
+    ends = [parameter.ends() for parameter in space.parameters if parameter.key == "training.epochs"]
+    return max([config.training.epochs, *(end for each in ends for end in each if isinstance(end, int))])
 
 
 def _check_identity(study: optuna.Study, now: dict[str, Any]) -> None:
