@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from omegaconf.basecontainer import BaseContainer
 
 import fitbench
+from fitbench.api.process import alone
 from fitbench.composition import conf_folder
 
 from .conftest import SMALL
@@ -190,6 +191,16 @@ def test_a_program_that_has_initialized_hydra_is_left_as_it_was(trained, outputs
     with hydra.initialize_config_dir(str(conf_folder()), version_base="1.2"):
         check_unchanged(outputs, 8, caplog)
         assert OmegaConf.create({"key": "${run_id:}"}).key == "mine"
+
+
+def test_a_run_that_imports_keras_leaves_it_with_the_default_precision(monkeypatch):
+    import keras
+
+    monkeypatch.delitem(sys.modules, "keras")
+    with alone():
+        sys.modules["keras"] = keras  # as a run does that is the first to need it
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    assert keras.config.dtype_policy().name == "float32"
 
 
 @pytest.mark.long

@@ -68,9 +68,13 @@ def _random_states_kept() -> Iterator[None]:
 
 @contextmanager
 def _keras_kept() -> Iterator[None]:
-    """Restore the settings of Keras that a run sets, if the program has imported Keras before."""
+    """Restore the settings of Keras that a run sets; only the precision if the run is the first to import Keras."""
     if "keras" not in sys.modules:
-        yield
+        try:
+            yield
+        finally:
+            if (keras := sys.modules.get("keras")) is not None and hasattr(keras, "config"):
+                keras.config.set_dtype_policy("float32")
         return
     from keras import config
 
