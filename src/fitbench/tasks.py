@@ -421,7 +421,7 @@ def threshold_of(result: Mapping[str, Any]) -> float:
 TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Regression(), MultiLabel())}
 
 
-def picture_names() -> list[str]:
+def all_picture_names() -> list[str]:
     """The names of all pictures that may be drawn of a run, of any task."""
     return [CURVES, *(name for task in TASKS.values() for name in task.drawings)]
 

@@ -73,7 +73,8 @@ def _keras_kept() -> Iterator[None]:
         try:
             yield
         finally:
-            if (keras := sys.modules.get("keras")) is not None and hasattr(keras, "config"):
+            keras = sys.modules.get("keras")
+            if keras and hasattr(keras, "config"):  # not where the import was interrupted
                 keras.config.set_dtype_policy("float32")
         return
     from keras import config

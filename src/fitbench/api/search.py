@@ -124,7 +124,7 @@ def _frame(conclusion: Conclusion) -> pd.DataFrame:
     for trial in trials:
         chosen = {parted(name)[0]: value for name, value in trial["params"].items()}
         values = trial["values"] or [None] * len(record["objectives"])
-        rows.append(
+        rows.append(  # an objective may have the name seconds, too, and counts then
             {"number": trial["number"], "state": trial["state"], "seconds": _seconds(trial)}
             | {objective["name"]: value for objective, value in zip(record["objectives"], values, strict=False)}
             | {key: chosen.get(key) for key in keys}

@@ -115,11 +115,12 @@ def _read(name: str, spec: ModuleSpec) -> _Module:
     path = Path(spec.origin)
     status = path.stat()
     changed = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    module, loaded = _modules.get(spec.origin), getattr(sys.modules.get(name), "__spec__", None)
-    is_same = module is not None and (module.loaded is None or module.loaded is loaded)
-    if module is not None and (module.changed == changed or (name in sys.modules and is_same)):
-        _modules[spec.origin] = replace(module, loaded=loaded)
-        return module
+    loaded = getattr(sys.modules.get(name), "__spec__", None)
+    if module := _modules.get(spec.origin):
+        was_reloaded = module.loaded is not None and module.loaded is not loaded
+        if module.changed == changed or (name in sys.modules and not was_reloaded):
+            _modules[spec.origin] = replace(module, loaded=loaded)
+            return module
     source = path.read_bytes()
     package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
     imports = frozenset(_imports(source, package)) if path.suffix == ".py" else frozenset()

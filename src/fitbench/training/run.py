@@ -25,7 +25,7 @@ from fitbench.record.history import write_history
 from fitbench.record.parents import STATE, check_checkpoints, check_parent
 from fitbench.record.reading import read_result
 from fitbench.record.result import write_pruned, write_result
-from fitbench.tasks import picture_names, task_of
+from fitbench.tasks import all_picture_names, task_of
 from fitbench.training import attempts, backend, measures
 from fitbench.training.measures import Measures
 from fitbench.training.randomness import seed
@@ -121,9 +121,9 @@ def _record_failure(folder: Path, error: BaseException) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Remove what earlier attempts recorded, but for the log, and the pictures that were drawn of it."""
+    """Remove what earlier attempts recorded, and the pictures of it. The log stays."""
     check_fence(folder / "result.json")
-    pictures = [f"{name}.png" for name in picture_names()]
+    pictures = [f"{name}.png" for name in all_picture_names()]
     for name in ("checkpoint", "evaluations", "result.json", "error.txt", "pruned.json", *RECORDED, *pictures):
         remove(folder / name)
 
@@ -173,7 +173,8 @@ def _train(
             _begin(config, folder)
         outcome.write_dataset(parts, folder)
         note(folder, code)
-        code_of_run(plain(config))  # notes which modules are loaded now, so that a later reload is noticed
+        if code:
+            code_of_run(plain(config))  # notes which modules are loaded now, so that a later reload is noticed
         if config.training.epochs:
             trained = epochs.train(parts, network, folder, resumed, began, trial, tracking)
         else:

@@ -148,6 +148,6 @@ def tracked(config: Config, folder: Path, needed: bool = True) -> Iterator[Track
         state = State.failed if type(error) is SystemExit else state  # a signal raises a subclass
         raise
     finally:
-        if state is not None and (folder / "result.json").exists():  # perhaps that of an earlier training
+        if state is not None and (folder / "result.json").exists():  # with force=true perhaps still an earlier one
             state = State.finished
         tracking.end(state)
